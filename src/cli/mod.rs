@@ -1,0 +1,44 @@
+//! The command line: one file per verb, each with its `Args` and a `run` that answers with the exit code.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// RADIUS in, webhooks out.
+#[derive(Debug, Parser)]
+#[command(name = "radhook", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Every verb has its file in this room under the same name.
+#[derive(Debug, Subcommand)]
+enum Verb {}
+
+/// Exit codes, the same for every verb.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// It was tried and failed.
+    pub const FAILED: u8 = 1;
+    /// The command line is wrong. clap exits with it by itself.
+    pub const USAGE: u8 = 2;
+    /// The config is invalid; all its problems were printed.
+    pub const CONFIG_INVALID: u8 = 3;
+    /// The daemon did not answer on its admin socket.
+    pub const UNREACHABLE: u8 = 4;
+}
+
+/// Parses the command line, runs the verb and answers with its exit code. What fails is said on stderr, with its
+/// causes, in one line.
+pub fn main() -> ExitCode {
+    let outcome: anyhow::Result<u8> = match Cli::parse().verb {};
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("radhook: {error:#}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}

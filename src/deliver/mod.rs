@@ -1,0 +1,3 @@
+//! Delivery: what is due is rendered, signed and sent, and what came of it is written down.
+
+pub mod options;

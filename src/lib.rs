@@ -1,0 +1,16 @@
+//! radhook: RADIUS in, webhooks out.
+//!
+//! Packets come in on the left, signed HTTP requests leave on the right, and between the two stands a store that is
+//! on disk before anything is acknowledged. `docs/ARCHITECTURE.md` tells the rooms and the three paths through them.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod cli;
+pub mod deliver;
+pub mod event;
+pub mod exchange;
+pub mod radius;
+pub mod route;
+pub mod secret;
+pub mod source;
+pub mod store;

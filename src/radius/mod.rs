@@ -1,0 +1,5 @@
+//! RADIUS: bytes to named attributes, and the authenticators that say whether to believe them.
+
+pub mod attribute;
+
+pub use attribute::{Attribute, AttributeId, Attributes, Value};

@@ -1,0 +1,5 @@
+//! Which endpoints want which events.
+
+pub mod subscription;
+
+pub use subscription::Subscription;

@@ -1,0 +1,77 @@
+//! `events = ["auth.accept", "session.*"]`: globs over event types.
+
+use crate::event::EventType;
+
+/// The event types an endpoint asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    types: Vec<EventType>,
+}
+
+impl Subscription {
+    /// Reads globs, in which `*` stands for any run of characters. A pattern that matches no type of the catalogue is
+    /// an error: the operator would wait for ever for such an event. Returns the offending pattern.
+    pub fn parse<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let mut types = Vec::new();
+        for pattern in patterns {
+            let before = types.len();
+            types.extend(EventType::ALL.iter().copied().filter(|kind| glob(pattern, kind.name())));
+            if types.len() == before {
+                return Err(pattern);
+            }
+        }
+        types.sort_unstable();
+        types.dedup();
+        Ok(Self { types })
+    }
+
+    /// Whether this type was asked for.
+    pub fn wants(&self, kind: EventType) -> bool {
+        self.types.binary_search(&kind).is_ok()
+    }
+}
+
+impl Default for Subscription {
+    /// `["auth.*", "session.*"]`.
+    fn default() -> Self {
+        Self::parse(["auth.*", "session.*"]).expect("the default patterns name types of the catalogue")
+    }
+}
+
+/// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
+fn glob(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| glob(tail, &rest[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_name_families_of_types() {
+        let wants = |patterns: &[&str], kind| Subscription::parse(patterns.iter().copied()).unwrap().wants(kind);
+        assert!(wants(&["session.*"], EventType::SessionStart));
+        assert!(wants(&["*.stop"], EventType::SessionStop));
+        assert!(wants(&["*"], EventType::NasOn));
+        assert!(!wants(&["session.start"], EventType::SessionStop));
+        assert!(!wants(&["nas.*"], EventType::SessionStop));
+    }
+
+    #[test]
+    fn a_pattern_that_can_never_match_is_refused() {
+        assert_eq!(Subscription::parse(["session.*", "sesion.stop"]), Err("sesion.stop"));
+        assert_eq!(Subscription::parse([""]), Err(""));
+    }
+
+    #[test]
+    fn the_default_is_authentication_and_sessions() {
+        let default = Subscription::default();
+        assert!(default.wants(EventType::SessionUpdate));
+        assert!(!default.wants(EventType::NasOn));
+    }
+}
