@@ -12,5 +12,6 @@ pub mod exchange;
 pub mod radius;
 pub mod route;
 pub mod secret;
+pub mod session;
 pub mod source;
 pub mod store;

@@ -1,0 +1,28 @@
+//! placeholder until the radius branch is merged
+use super::AttributeId;
+pub const USER_NAME: AttributeId = AttributeId::rfc(1);
+pub const NAS_IP_ADDRESS: AttributeId = AttributeId::rfc(4);
+pub const NAS_PORT: AttributeId = AttributeId::rfc(5);
+pub const FRAMED_IP_ADDRESS: AttributeId = AttributeId::rfc(8);
+pub const CALLED_STATION_ID: AttributeId = AttributeId::rfc(30);
+pub const CALLING_STATION_ID: AttributeId = AttributeId::rfc(31);
+pub const NAS_IDENTIFIER: AttributeId = AttributeId::rfc(32);
+pub const ACCT_STATUS_TYPE: AttributeId = AttributeId::rfc(40);
+pub const ACCT_DELAY_TIME: AttributeId = AttributeId::rfc(41);
+pub const ACCT_INPUT_OCTETS: AttributeId = AttributeId::rfc(42);
+pub const ACCT_OUTPUT_OCTETS: AttributeId = AttributeId::rfc(43);
+pub const ACCT_SESSION_ID: AttributeId = AttributeId::rfc(44);
+pub const ACCT_SESSION_TIME: AttributeId = AttributeId::rfc(46);
+pub const ACCT_INPUT_PACKETS: AttributeId = AttributeId::rfc(47);
+pub const ACCT_OUTPUT_PACKETS: AttributeId = AttributeId::rfc(48);
+pub const ACCT_TERMINATE_CAUSE: AttributeId = AttributeId::rfc(49);
+pub const ACCT_MULTI_SESSION_ID: AttributeId = AttributeId::rfc(50);
+pub const ACCT_INPUT_GIGAWORDS: AttributeId = AttributeId::rfc(52);
+pub const ACCT_OUTPUT_GIGAWORDS: AttributeId = AttributeId::rfc(53);
+pub const EVENT_TIMESTAMP: AttributeId = AttributeId::rfc(55);
+pub const NAS_PORT_TYPE: AttributeId = AttributeId::rfc(61);
+pub const NAS_PORT_ID: AttributeId = AttributeId::rfc(87);
+pub const NAS_IPV6_ADDRESS: AttributeId = AttributeId::rfc(95);
+pub const FRAMED_IPV6_PREFIX: AttributeId = AttributeId::rfc(97);
+pub const DELEGATED_IPV6_PREFIX: AttributeId = AttributeId::rfc(123);
+pub const FRAMED_IPV6_ADDRESS: AttributeId = AttributeId::rfc(168);

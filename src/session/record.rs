@@ -1,0 +1,94 @@
+//! What is remembered of a session between its packets.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Meaning, Status, began};
+use crate::event::{Counters, Delta, Facts};
+
+/// A session between two packets, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it began, in milliseconds since 1970.
+    started_at: i64,
+    /// When its last packet happened, in milliseconds since 1970.
+    seen_at: i64,
+    /// Whether its stop was seen.
+    stopped: bool,
+    /// Acct-Session-Time of the last packet that had one.
+    duration: Option<u64>,
+    /// The counters of the last packet that had them.
+    counters: Counters,
+    /// Per endpoint, the last event of this session that was queued for it: what keeps their order.
+    pub last_queued: Vec<(u32, u64)>,
+}
+
+impl Record {
+    /// The record that a packet finds: the known one, or, for a start of a session that already ended or began at
+    /// another time (a session id used again) and for a session never heard of, a new one.
+    pub(super) fn next(known: Option<Self>, meaning: &Meaning<'_>) -> Self {
+        let begins = began(meaning);
+        match known {
+            Some(record) if meaning.status != Status::Start || !record.is_over_before(begins) => record,
+            // The order towards receivers goes on, though the session is another.
+            known => Self {
+                started_at: begins.as_millisecond(),
+                seen_at: begins.as_millisecond(),
+                stopped: false,
+                duration: (meaning.status == Status::Start).then_some(0),
+                counters: if meaning.status == Status::Start { ZERO } else { Counters::default() },
+                last_queued: known.map(|record| record.last_queued).unwrap_or_default(),
+            },
+        }
+    }
+
+    /// A start makes another session of it: after its stop, or when it begins later than this one was last heard of.
+    fn is_over_before(&self, begins: Timestamp) -> bool {
+        self.stopped || begins.as_millisecond() > self.seen_at
+    }
+
+    /// The record after the packet.
+    pub(super) fn settled(mut self, meaning: &Meaning<'_>) -> Self {
+        let Facts { session_time, counters, .. } = meaning.facts;
+        self.seen_at = self.seen_at.max(meaning.happened_at.as_millisecond());
+        self.stopped |= meaning.status == Status::Stop;
+        // A late packet's smaller figures do not take the session back.
+        self.duration = self.duration.max(session_time);
+        self.counters = Counters {
+            input_octets: self.counters.input_octets.max(counters.input_octets),
+            output_octets: self.counters.output_octets.max(counters.output_octets),
+            input_packets: self.counters.input_packets.max(counters.input_packets),
+            output_packets: self.counters.output_packets.max(counters.output_packets),
+        };
+        self
+    }
+
+    /// When the session began.
+    pub fn started_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.started_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// When it was last heard of.
+    pub fn seen_at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.seen_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Whether its stop was seen.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// What a packet adds. A figure that was not known before, or that went backwards, adds nothing known.
+    pub(super) fn delta(&self, facts: &Facts<'_>) -> Option<Delta> {
+        let added = |now: Option<u64>, before: Option<u64>| now?.checked_sub(before?);
+        Some(Delta {
+            duration: added(facts.session_time, self.duration),
+            input_octets: added(facts.counters.input_octets, self.counters.input_octets),
+            output_octets: added(facts.counters.output_octets, self.counters.output_octets),
+        })
+    }
+}
+
+/// A session that has just begun has moved nothing, also where its start does not say so.
+const ZERO: Counters =
+    Counters { input_octets: Some(0), output_octets: Some(0), input_packets: Some(0), output_packets: Some(0) };
