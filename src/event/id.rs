@@ -36,7 +36,7 @@ impl fmt::Display for EventId {
 
 /// Collects the parts of a fact. Every part goes in behind its length, and an absent part differs from an empty one,
 /// so that no two facts run together.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {

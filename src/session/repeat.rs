@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_dated_fact_is_one_fact_for_ever_an_undated_one_within_the_window() {
-        let at = |seconds| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
         let told = Some(Told { event: 7, happened_at: at(0).as_millisecond(), occurrence: 2 });
         assert_eq!(judge(None, at(0), false), Verdict::New(0));
         assert_eq!(judge(told, at(86_400), true), Verdict::Repeat(7));

@@ -3,11 +3,19 @@
 //!
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
+pub mod draft;
+#[cfg(test)]
+pub mod memory;
+pub mod queue;
+pub mod records;
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+
+pub use draft::Draft;
 
 /// A key: ordered bytewise. At most [`MAX_KEY`] bytes.
 pub type Key = Vec<u8>;

@@ -1,0 +1,33 @@
+//! A store in memory, for tests of what stands on a store.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::{Batch, Bytes, Durability, Key, Store, StoreError};
+
+/// Keeps nothing over its own life.
+#[derive(Default)]
+pub struct MemoryStore(Mutex<BTreeMap<Key, Bytes>>);
+
+impl Store for MemoryStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
+        let map = self.0.lock().unwrap();
+        let entries = map.range(from.to_vec()..).take_while(|(key, _)| key.as_slice() < to).take(limit);
+        Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&self, batch: &Batch, _: Durability) -> Result<(), StoreError> {
+        let mut map = self.0.lock().unwrap();
+        for (key, value) in batch.operations() {
+            match value {
+                Some(value) => map.insert(key.clone(), value.clone()),
+                None => map.remove(key),
+            };
+        }
+        Ok(())
+    }
+}

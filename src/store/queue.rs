@@ -1,0 +1,204 @@
+//! The queue of each endpoint: pure bookkeeping over the table.
+//!
+//! A delivery is pending until it is settled: delivered or dead. Of each session only the first pending event of an
+//! endpoint has a due time; the later ones wait behind it as a chain ([`Pending::next`]), so that nothing is ever sent
+//! before what came before it, and nobody searches for what may go next. Every step keeps the endpoint's [`Tally`].
+
+use super::records::{self, Attempt, EndpointId, EndpointRecord, EventNumber, Pending, Settled, Tally};
+use super::{Draft, Key, Store, StoreError};
+
+/// The queue of one endpoint, inside a draft.
+pub struct Queue<'d, 'a> {
+    draft: &'d mut Draft<'a>,
+    name: &'d str,
+    id: EndpointId,
+}
+
+impl<'d, 'a> Queue<'d, 'a> {
+    /// The queue of an endpoint that [`register`] has made known.
+    pub fn new(draft: &'d mut Draft<'a>, name: &'d str, id: EndpointId) -> Self {
+        Self { draft, name, id }
+    }
+
+    /// The endpoint did not ask for an event.
+    pub fn filter(&mut self) -> Result<(), StoreError> {
+        self.count(|tally| {
+            tally.received += 1;
+            tally.filtered += 1;
+        })
+    }
+
+    /// Queues an event, due `now`, or behind `after`: the last event of its session that was queued here, if that is
+    /// still pending.
+    pub fn push(&mut self, event: EventNumber, now: i64, after: Option<EventNumber>) -> Result<(), StoreError> {
+        let mut waits = false;
+        if let Some(after) = after {
+            let key = records::pending(self.id, after);
+            if let Some(mut ahead) = self.draft.read::<Pending>(&key)? {
+                ahead.next = Some(event);
+                self.draft.write(key, &ahead);
+                waits = true;
+            }
+        }
+        let pending = Pending { queued_at: now, due: now, waits, next: None, attempts: Default::default() };
+        self.put(event, &pending);
+        self.count(|tally| {
+            tally.received += 1;
+            tally.pending += 1;
+        })
+    }
+
+    /// An attempt failed; the next is due at `due`.
+    pub fn postpone(&mut self, event: EventNumber, attempt: Attempt, due: i64) -> Result<(), StoreError> {
+        let Some(mut pending) = self.take(event)? else { return Ok(()) };
+        pending.attempts.push(attempt);
+        pending.due = due;
+        self.put(event, &pending);
+        Ok(())
+    }
+
+    /// The endpoint took the event.
+    pub fn deliver(&mut self, event: EventNumber, attempt: Attempt, now: i64) -> Result<(), StoreError> {
+        let Some(settled) = self.settle(event, attempt, now)? else { return Ok(()) };
+        self.draft.write(records::done(self.id, event), &settled);
+        self.count(|tally| {
+            tally.pending -= 1;
+            tally.delivered += 1;
+        })
+    }
+
+    /// The event is given up and kept as a dead letter.
+    pub fn bury(&mut self, event: EventNumber, attempt: Attempt, now: i64) -> Result<(), StoreError> {
+        let Some(settled) = self.settle(event, attempt, now)? else { return Ok(()) };
+        self.draft.write(records::dead(self.id, event), &settled);
+        self.count(|tally| {
+            tally.pending -= 1;
+            tally.dead += 1;
+        })
+    }
+
+    /// Brings a dead letter back, or makes a pending delivery due, at once. Says whether there was one.
+    ///
+    /// A pending delivery that waits for an earlier event of its session stays where it is: that one is what is stuck.
+    pub fn revive(&mut self, event: EventNumber, now: i64) -> Result<bool, StoreError> {
+        if let Some(mut pending) = self.take(event)? {
+            pending.due = pending.due.min(now);
+            self.put(event, &pending);
+            return Ok(true);
+        }
+        let key = records::dead(self.id, event);
+        if self.draft.read::<Settled>(&key)?.is_none() {
+            return Ok(false);
+        }
+        self.draft.delete(key);
+        self.put(event, &Pending { queued_at: now, due: now, waits: false, next: None, attempts: Default::default() });
+        self.count(|tally| {
+            tally.dead -= 1;
+            tally.pending += 1;
+        })?;
+        Ok(true)
+    }
+
+    /// Ends a pending delivery and lets the one that waited for it go.
+    fn settle(&mut self, event: EventNumber, attempt: Attempt, now: i64) -> Result<Option<Settled>, StoreError> {
+        let Some(mut pending) = self.take(event)? else { return Ok(None) };
+        if let Some(next) = pending.next
+            && let Some(mut freed) = self.take(next)?
+        {
+            freed.waits = false;
+            freed.due = now;
+            self.put(next, &freed);
+        }
+        pending.attempts.push(attempt);
+        Ok(Some(Settled { queued_at: pending.queued_at, settled_at: now, attempts: pending.attempts }))
+    }
+
+    fn put(&mut self, event: EventNumber, pending: &Pending) {
+        if !pending.waits {
+            self.draft.put(records::due(self.id, pending.due, event), Vec::new());
+        }
+        self.draft.write(records::pending(self.id, event), pending);
+    }
+
+    /// Takes a pending delivery out, with its due key.
+    fn take(&mut self, event: EventNumber) -> Result<Option<Pending>, StoreError> {
+        let key = records::pending(self.id, event);
+        let Some(pending) = self.draft.read::<Pending>(&key)? else { return Ok(None) };
+        if !pending.waits {
+            self.draft.delete(records::due(self.id, pending.due, event));
+        }
+        self.draft.delete(key);
+        Ok(Some(pending))
+    }
+
+    fn count(&mut self, change: impl FnOnce(&mut Tally)) -> Result<(), StoreError> {
+        let key = records::endpoint(self.name);
+        let mut record = self
+            .draft
+            .read::<EndpointRecord>(&key)?
+            .ok_or_else(|| StoreError::Record { key: key.clone(), what: "endpoint not registered".to_owned() })?;
+        change(&mut record.tally);
+        self.draft.write(key, &record);
+        Ok(())
+    }
+}
+
+/// The number of an endpoint, given at its first appearance.
+pub fn register(draft: &mut Draft<'_>, name: &str) -> Result<EndpointId, StoreError> {
+    let key = records::endpoint(name);
+    if let Some(record) = draft.read::<EndpointRecord>(&key)? {
+        return Ok(record.id);
+    }
+    let highest = draft.read::<EndpointId>(LAST_ENDPOINT)?;
+    let id = highest.map_or(0, |id| id + 1);
+    draft.write(LAST_ENDPOINT.to_vec(), &id);
+    draft.write(key, &EndpointRecord { id, tally: Tally::default() });
+    Ok(id)
+}
+
+/// The highest endpoint number given so far.
+const LAST_ENDPOINT: &[u8] = b"Mlast-endpoint";
+
+/// Every endpoint the store knows, configured or not, by name.
+pub fn endpoints(store: &dyn Store) -> Result<Vec<(String, EndpointRecord)>, StoreError> {
+    store
+        .range(b"N", b"O", MAX_ENDPOINTS)?
+        .into_iter()
+        .map(|(key, bytes)| {
+            let record = records::decode(&key, &bytes)?;
+            Ok((records::read_endpoint(&key).unwrap_or_default().to_owned(), record))
+        })
+        .collect()
+}
+
+/// More endpoints than anybody configures, those of past configs included.
+const MAX_ENDPOINTS: usize = 100_000;
+
+/// A place in an endpoint's queue: due time and event.
+pub type Place = (i64, EventNumber);
+
+/// Up to `limit` pending deliveries from `from` on that are due at `now`, in order of their due times.
+pub fn due(
+    store: &dyn Store,
+    endpoint: EndpointId,
+    from: Place,
+    now: i64,
+    limit: usize,
+) -> Result<Vec<Place>, StoreError> {
+    let entries = store.range(
+        &records::due(endpoint, from.0, from.1),
+        &records::due(endpoint, now.saturating_add(1), 0),
+        limit,
+    )?;
+    Ok(entries.iter().filter_map(|(key, _)| records::read_due(key)).collect())
+}
+
+/// The first pending delivery from `from` on, due or not.
+pub fn first_from(store: &dyn Store, endpoint: EndpointId, from: Place) -> Result<Option<Place>, StoreError> {
+    let to: Key = records::due(endpoint, i64::MAX, u64::MAX);
+    let entries = store.range(&records::due(endpoint, from.0, from.1), &to, 1)?;
+    Ok(entries.first().and_then(|(key, _)| records::read_due(key)))
+}
+
+#[cfg(test)]
+mod tests;

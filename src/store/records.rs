@@ -1,0 +1,298 @@
+//! What stands in the table: keys, and records behind a version byte.
+//!
+//! A key is one letter for its kind and fixed-width big-endian parts, so that the table's order is the order wanted:
+//!
+//! | key | record |
+//! |---|---|
+//! | `E` event | [`EventRecord`]: an event and its JSON |
+//! | `T` base fingerprint | [`Told`]: which event a fact made |
+//! | `S` session key | [`session::Record`](crate::session::Record) |
+//! | `X` time, session key | nothing: when to look whether the session's record can go |
+//! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
+//! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
+//! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
+//! | `D` endpoint, event | [`Settled`]: a dead letter |
+//! | `H` endpoint, event | [`Settled`]: a delivery made |
+//! | `M` name | single values: [`NEXT_EVENT`], [`KEPT_FROM`] |
+//!
+//! Events and endpoints are numbered by arrival; an event's number, not its id, is what other records hold.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Key, StoreError};
+use crate::event::{EventId, EventType};
+use crate::session::SessionKey;
+#[cfg(doc)]
+use crate::session::repeat::Told;
+
+/// The version of every record written here. A reader meets older ones after an upgrade and newer ones after a
+/// downgrade; the latter are refused in words.
+const VERSION: u8 = 1;
+
+/// The number the next event gets.
+pub const NEXT_EVENT: &[u8] = b"Mnext-event";
+
+/// Events below this number have left the history, except those still pending or dead somewhere.
+pub const KEPT_FROM: &[u8] = b"Mkept-from";
+
+/// An endpoint's number in keys. Given once per name and never again, so that a backlog finds its endpoint again
+/// whatever the order of the config.
+pub type EndpointId = u32;
+
+/// An event's number in keys.
+pub type EventNumber = u64;
+
+/// An event as kept: what lists and repeats need, and the JSON of the `native` format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRecord {
+    /// What stands before the JSON.
+    pub head: EventHead,
+    /// The event in the `native` format.
+    pub json: Vec<u8>,
+}
+
+/// The part of an [`EventRecord`] that can be read without parsing JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventHead {
+    /// The event's id.
+    pub id: EventId,
+    /// Its type.
+    pub kind: EventType,
+    /// When it arrived, in milliseconds since 1970.
+    pub received_at: i64,
+    /// The fact's fingerprint: its `T` key.
+    pub base: [u8; 16],
+}
+
+/// An endpoint in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointRecord {
+    /// Its number.
+    pub id: EndpointId,
+    /// What became of every event since the endpoint was first configured.
+    pub tally: Tally,
+}
+
+/// The conservation equation of one endpoint: `received = delivered + pending + dead + filtered`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Events offered to it.
+    pub received: u64,
+    /// Events it did not subscribe to.
+    pub filtered: u64,
+    /// Events waiting for it.
+    pub pending: u64,
+    /// Events it took.
+    pub delivered: u64,
+    /// Events given up, kept as dead letters.
+    pub dead: u64,
+}
+
+impl Tally {
+    /// Whether every event received is accounted for.
+    pub fn adds_up(&self) -> bool {
+        self.received == self.delivered + self.pending + self.dead + self.filtered
+    }
+}
+
+/// A delivery not settled yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// When it was queued, in milliseconds since 1970.
+    pub queued_at: i64,
+    /// When it may go out; the due part of its `Q` key, where it has one.
+    pub due: i64,
+    /// It has no `Q` key: an earlier event of its session is still pending.
+    pub waits: bool,
+    /// The later event of its session that waits for this one.
+    pub next: Option<EventNumber>,
+    /// What was tried.
+    pub attempts: Attempts,
+}
+
+/// A delivery that has ended, well or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// When it was queued, in milliseconds since 1970.
+    pub queued_at: i64,
+    /// When it ended, in milliseconds since 1970.
+    pub settled_at: i64,
+    /// What was tried.
+    pub attempts: Attempts,
+}
+
+/// How many attempts are kept in full: the five retries of the default schedule and the first attempt fit, and a
+/// schedule without end does not grow the record.
+pub const ATTEMPTS_KEPT: usize = 8;
+
+/// The attempts of one delivery: how many there were, and the last few in full.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    /// All that were made since it was queued or last revived.
+    pub count: u32,
+    /// The last [`ATTEMPTS_KEPT`], oldest first.
+    pub last: Vec<Attempt>,
+}
+
+impl Attempts {
+    /// Adds one, forgetting the oldest where there are too many.
+    pub fn push(&mut self, attempt: Attempt) {
+        self.count = self.count.saturating_add(1);
+        if self.last.len() >= ATTEMPTS_KEPT {
+            self.last.remove(0);
+        }
+        self.last.push(attempt);
+    }
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began, in milliseconds since 1970.
+    pub at: i64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// The status of the answer, if one came in time.
+    pub status: Option<u16>,
+    /// What went wrong, if no answer came or it was no success. At most [`REASON_KEPT`] bytes.
+    pub error: Option<String>,
+}
+
+/// How much of an attempt's error is kept: enough for a cause and its cause, and eight of them fit any record.
+pub const REASON_KEPT: usize = 240;
+
+/// Shortens an error to [`REASON_KEPT`], at a character's edge.
+pub fn shorten(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(REASON_KEPT)].to_owned()
+}
+
+fn key(kind: u8, parts: &[&[u8]]) -> Key {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(kind);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+/// The key of an event.
+pub fn event(number: EventNumber) -> Key {
+    key(b'E', &[&number.to_be_bytes()])
+}
+
+/// The key of a told fact.
+pub fn told(base: &[u8; 16]) -> Key {
+    key(b'T', &[base])
+}
+
+/// The key of a session.
+pub fn session(session: &SessionKey) -> Key {
+    key(b'S', &[session])
+}
+
+/// The key of a look at a session, at a time in milliseconds since 1970.
+pub fn expiry(at: i64, session: &SessionKey) -> Key {
+    key(b'X', &[&ordered(at), session])
+}
+
+/// The parts of an [`expiry`] key.
+pub fn read_expiry(key: &[u8]) -> Option<(i64, SessionKey)> {
+    let rest = key.strip_prefix(b"X")?;
+    let (at, session) = rest.split_first_chunk::<8>()?;
+    Some((unordered(*at), session.try_into().ok()?))
+}
+
+/// The key of an endpoint.
+pub fn endpoint(name: &str) -> Key {
+    key(b'N', &[name.as_bytes()])
+}
+
+/// The name in an [`endpoint`] key.
+pub fn read_endpoint(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.strip_prefix(b"N")?).ok()
+}
+
+/// The key of a pending delivery.
+pub fn pending(endpoint: EndpointId, event: EventNumber) -> Key {
+    key(b'P', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
+}
+
+/// The key of a dead letter.
+pub fn dead(endpoint: EndpointId, event: EventNumber) -> Key {
+    key(b'D', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
+}
+
+/// The key of a delivery made.
+pub fn done(endpoint: EndpointId, event: EventNumber) -> Key {
+    key(b'H', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
+}
+
+/// The event in a [`pending`], [`dead`] or [`done`] key.
+pub fn read_event_of(key: &[u8]) -> Option<EventNumber> {
+    Some(EventNumber::from_be_bytes(key.get(5..)?.try_into().ok()?))
+}
+
+/// The event in an [`event`] key.
+pub fn read_event(key: &[u8]) -> Option<EventNumber> {
+    Some(EventNumber::from_be_bytes(key.strip_prefix(b"E")?.try_into().ok()?))
+}
+
+/// The key by which a pending delivery is found when due.
+pub fn due(endpoint: EndpointId, at: i64, event: EventNumber) -> Key {
+    key(b'Q', &[&endpoint.to_be_bytes(), &ordered(at), &event.to_be_bytes()])
+}
+
+/// Due time and event of a [`due`] key.
+pub fn read_due(key: &[u8]) -> Option<(i64, EventNumber)> {
+    let rest = key.get(5..)?;
+    let (at, event) = rest.split_first_chunk::<8>()?;
+    Some((unordered(*at), EventNumber::from_be_bytes(event.try_into().ok()?)))
+}
+
+/// Signed times in bytewise order.
+fn ordered(at: i64) -> [u8; 8] {
+    (at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+fn unordered(at: [u8; 8]) -> i64 {
+    (u64::from_be_bytes(at) ^ (1 << 63)).cast_signed()
+}
+
+/// A record's bytes.
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    postcard::to_extend(record, vec![VERSION]).expect("plain records always serialise into memory")
+}
+
+/// Reads a record's bytes.
+pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+    let (record, rest) = open(key, bytes)?;
+    if rest.is_empty() { Ok(record) } else { Err(unreadable(key, format!("{} trailing bytes", rest.len()))) }
+}
+
+impl EventRecord {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = encode(&self.head);
+        bytes.extend_from_slice(&self.json);
+        bytes
+    }
+
+    /// Reads its bytes.
+    pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
+        let (head, json) = open(key, bytes)?;
+        Ok(Self { head, json: json.to_vec() })
+    }
+}
+
+fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a [u8]), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, record)) => {
+            postcard::take_from_bytes(record).map_err(|error| unreadable(key, error.to_string()))
+        }
+        Some((other, _)) => Err(unreadable(key, format!("record version {other}; this radhook reads {VERSION}"))),
+        None => Err(unreadable(key, "empty record".to_owned())),
+    }
+}
+
+fn unreadable(key: &[u8], what: String) -> StoreError {
+    StoreError::Record { key: key.to_vec(), what }
+}
