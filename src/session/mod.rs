@@ -183,7 +183,7 @@ pub fn observe<'a>(
         source: Source::new(&exchange.origin, exchange.received_at, node),
         data,
     };
-    Step { record: record.map(|record| record.settled(meaning)), event }
+    Step { record: record.map(|record| record.settled(meaning, exchange.received_at)), event }
 }
 
 /// `data.session`, from the record before this packet's counters replace the last ones.

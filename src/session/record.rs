@@ -13,6 +13,8 @@ pub struct Record {
     started_at: i64,
     /// When its last packet happened, in milliseconds since 1970.
     seen_at: i64,
+    /// When its last packet arrived here, in milliseconds since 1970.
+    heard_at: i64,
     /// Whether its stop was seen.
     stopped: bool,
     /// Acct-Session-Time of the last packet that had one.
@@ -20,7 +22,7 @@ pub struct Record {
     /// The counters of the last packet that had them.
     counters: Counters,
     /// Per endpoint, the last event of this session that was queued for it: what keeps their order.
-    pub last_queued: Vec<(u32, u64)>,
+    last_queued: Vec<(u32, u64)>,
 }
 
 impl Record {
@@ -34,6 +36,7 @@ impl Record {
             known => Self {
                 started_at: begins.as_millisecond(),
                 seen_at: begins.as_millisecond(),
+                heard_at: begins.as_millisecond(),
                 stopped: false,
                 duration: (meaning.status == Status::Start).then_some(0),
                 counters: if meaning.status == Status::Start { ZERO } else { Counters::default() },
@@ -48,9 +51,10 @@ impl Record {
     }
 
     /// The record after the packet.
-    pub(super) fn settled(mut self, meaning: &Meaning<'_>) -> Self {
+    pub(super) fn settled(mut self, meaning: &Meaning<'_>, received_at: Timestamp) -> Self {
         let Facts { session_time, counters, .. } = meaning.facts;
         self.seen_at = self.seen_at.max(meaning.happened_at.as_millisecond());
+        self.heard_at = received_at.as_millisecond();
         self.stopped |= meaning.status == Status::Stop;
         // A late packet's smaller figures do not take the session back.
         self.duration = self.duration.max(session_time);
@@ -68,14 +72,20 @@ impl Record {
         Timestamp::from_millisecond(self.started_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// When it was last heard of.
-    pub fn seen_at(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.seen_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    /// Notes that `event` of this session is queued for an endpoint, and returns the one queued before it.
+    pub fn queued(&mut self, endpoint: u32, event: u64) -> Option<u64> {
+        match self.last_queued.iter_mut().find(|(id, _)| *id == endpoint) {
+            Some((_, last)) => Some(std::mem::replace(last, event)),
+            None => {
+                self.last_queued.push((endpoint, event));
+                None
+            }
+        }
     }
 
-    /// Whether its stop was seen.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped
+    /// When it can be forgotten, unless a packet arrives before, in milliseconds since 1970.
+    pub fn expires_at(&self) -> i64 {
+        self.heard_at + if self.stopped { STOPPED_KEEP_MS } else { SILENT_KEEP_MS }
     }
 
     /// What a packet adds. A figure that was not known before, or that went backwards, adds nothing known.
@@ -88,6 +98,14 @@ impl Record {
         })
     }
 }
+
+/// How long a session is remembered after its stop, for packets that arrive late: an hour covers a NAS that empties its
+/// accounting queue after an outage of its uplink in the usual way.
+const STOPPED_KEEP_MS: i64 = 60 * 60 * 1000;
+
+/// How long a session without a stop is remembered after its last packet. Interim updates come at least daily where they
+/// come at all; a week bounds what stops that were never sent can leave behind.
+const SILENT_KEEP_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// A session that has just begun has moved nothing, also where its start does not say so.
 const ZERO: Counters =

@@ -3,7 +3,9 @@
 //!
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
+pub mod bell;
 pub mod draft;
+pub mod history;
 #[cfg(test)]
 pub mod memory;
 pub mod queue;

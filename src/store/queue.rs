@@ -12,12 +12,52 @@ pub struct Queue<'d, 'a> {
     draft: &'d mut Draft<'a>,
     name: &'d str,
     id: EndpointId,
+    placed: Option<Place>,
+}
+
+/// What came of one attempt, as delivery reports it to the writer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The endpoint's number.
+    pub endpoint: EndpointId,
+    /// The event's number.
+    pub event: EventNumber,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What follows from it.
+    pub then: Then,
+}
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It was delivered.
+    Delivered,
+    /// It is tried again, not before this time in milliseconds since 1970.
+    Retry(i64),
+    /// It is given up.
+    Dead,
 }
 
 impl<'d, 'a> Queue<'d, 'a> {
     /// The queue of an endpoint that [`register`] has made known.
     pub fn new(draft: &'d mut Draft<'a>, name: &'d str, id: EndpointId) -> Self {
-        Self { draft, name, id }
+        Self { draft, name, id, placed: None }
+    }
+
+    /// The earliest place at which this queue has put a delivery.
+    pub fn placed(&self) -> Option<Place> {
+        self.placed
+    }
+
+    /// Writes down what came of an attempt.
+    pub fn apply(&mut self, outcome: &Outcome, now: i64) -> Result<(), StoreError> {
+        let attempt = outcome.attempt.clone();
+        match outcome.then {
+            Then::Delivered => self.deliver(outcome.event, attempt, now),
+            Then::Retry(due) => self.postpone(outcome.event, attempt, due),
+            Then::Dead => self.bury(outcome.event, attempt, now),
+        }
     }
 
     /// The endpoint did not ask for an event.
@@ -115,6 +155,8 @@ impl<'d, 'a> Queue<'d, 'a> {
 
     fn put(&mut self, event: EventNumber, pending: &Pending) {
         if !pending.waits {
+            let place = (pending.due, event);
+            self.placed = Some(self.placed.map_or(place, |earliest| earliest.min(place)));
             self.draft.put(records::due(self.id, pending.due, event), Vec::new());
         }
         self.draft.write(records::pending(self.id, event), pending);

@@ -1,0 +1,219 @@
+//! The single writer: everything that changes state goes through here, in batches.
+//!
+//! The writer takes whatever has arrived while the last commit ran (it never waits to fill a batch), plans all of it over
+//! one draft, commits that as one durable batch, and only then lets the acknowledgements go and rings the endpoints'
+//! bells. When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
+//! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
+
+pub mod plan;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+use crate::exchange::{Stored, Submission};
+use crate::store::queue::Outcome;
+use crate::store::records::EventNumber;
+use crate::store::{Durability, Store, StoreError, StoreOptions};
+pub use plan::{Came, Planner, Route};
+
+/// Submissions that wait for the writer. Each holds at most one receive batch of its source; beyond that sources wait,
+/// and the kernel's socket buffer, then the NAS's own retransmission, is the queue.
+const SUBMISSIONS_WAITING: usize = 256;
+
+/// Exchanges planned into one commit. A batch of this size takes some tens of milliseconds on a slow machine: the
+/// longest that an acknowledgement waits for others.
+const EXCHANGES_AT_ONCE: usize = 4_096;
+
+/// Outcomes planned into one commit, beside the exchanges.
+const OUTCOMES_AT_ONCE: usize = 4_096;
+
+/// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What an operator, or the daemon itself, asks of the writer.
+pub enum Command {
+    /// Send these deliveries of an endpoint now: dead letters come back, waiting ones become due.
+    Revive {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// The events.
+        events: Vec<EventNumber>,
+        /// Gets how many there were.
+        answer: Sender<Result<usize, StoreError>>,
+    },
+    /// Finish what has been submitted, write it down, and end.
+    Stop,
+}
+
+/// The writer's ends: what the rest of the house holds.
+#[derive(Clone)]
+pub struct Intake {
+    /// For sources.
+    pub submissions: Sender<Submission>,
+    /// For delivery. Unbounded, but never longer than what all endpoints together have in hand, since delivery holds a
+    /// delivery back until its outcome was committed.
+    pub outcomes: Sender<Outcome>,
+    /// For operators.
+    pub commands: Sender<Command>,
+}
+
+/// Starts the writer's thread.
+pub fn start(
+    store: Arc<dyn Store>,
+    planner: Planner,
+    options: StoreOptions,
+) -> std::io::Result<(Intake, JoinHandle<()>)> {
+    let (submissions, submitted) = bounded(SUBMISSIONS_WAITING);
+    let (outcomes, settled) = unbounded();
+    let (commands, commanded) = bounded(16);
+    let writer = Writer { store, planner, options, unsettled: Vec::new(), refusing: None };
+    let thread =
+        thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(&submitted, &settled, &commanded))?;
+    Ok((Intake { submissions, outcomes, commands }, thread))
+}
+
+struct Writer {
+    store: Arc<dyn Store>,
+    planner: Planner,
+    options: StoreOptions,
+    /// Outcomes whose commit failed.
+    unsettled: Vec<Outcome>,
+    /// Since when the store has refused.
+    refusing: Option<Instant>,
+}
+
+impl Writer {
+    fn run(mut self, submitted: &Receiver<Submission>, settled: &Receiver<Outcome>, commanded: &Receiver<Command>) {
+        let housekeeping = tick(HOUSEKEEPING);
+        loop {
+            let mut submissions = Vec::new();
+            let mut more_to_forget = false;
+            select! {
+                recv(submitted) -> submission => submissions.extend(submission),
+                recv(settled) -> outcome => self.unsettled.extend(outcome),
+                recv(commanded) -> command => match command {
+                    Ok(Command::Revive { endpoint, events, answer }) => {
+                        // Whoever asked may have gone; the deed is done all the same.
+                        let _ = answer.send(self.revive(&endpoint, &events));
+                    }
+                    Ok(Command::Stop) | Err(_) => break,
+                },
+                recv(housekeeping) -> _ => more_to_forget = true,
+            }
+            self.take_in(submissions, submitted, settled);
+            if more_to_forget && let Err(error) = self.forget() {
+                warn!(%error, "old events and sessions could not be forgotten; tried again");
+            }
+        }
+        // Sources have stopped by now; what they submitted last is still acknowledged.
+        while !submitted.is_empty() || !settled.is_empty() {
+            self.take_in(Vec::new(), submitted, settled);
+        }
+    }
+
+    /// Commits what has arrived, then tells everybody concerned.
+    fn take_in(
+        &mut self,
+        mut submissions: Vec<Submission>,
+        submitted: &Receiver<Submission>,
+        settled: &Receiver<Outcome>,
+    ) {
+        let mut exchanges: usize = submissions.iter().map(|submission| submission.exchanges.len()).sum();
+        while exchanges < EXCHANGES_AT_ONCE
+            && let Ok(submission) = submitted.try_recv()
+        {
+            exchanges += submission.exchanges.len();
+            submissions.push(submission);
+        }
+        while self.unsettled.len() < OUTCOMES_AT_ONCE
+            && let Ok(outcome) = settled.try_recv()
+        {
+            self.unsettled.push(outcome);
+        }
+        if submissions.is_empty() && self.unsettled.is_empty() {
+            return;
+        }
+        let stored = match self.commit(&submissions) {
+            Ok(()) => {
+                self.unsettled.clear();
+                self.accepts();
+                Stored::Yes
+            }
+            Err(error) => {
+                self.refuses(&error);
+                // Deliveries that were made should not be made again because new events find no room.
+                if exchanges > 0 && self.commit(&[]).is_ok() {
+                    self.unsettled.clear();
+                }
+                Stored::No
+            }
+        };
+        for submission in submissions {
+            let nothing_to_store = submission.exchanges.is_empty();
+            (submission.done)(if nothing_to_store { Stored::Yes } else { stored });
+        }
+    }
+
+    /// One batch: the submissions' exchanges and the outcomes at hand.
+    fn commit(&self, submissions: &[Submission]) -> Result<(), StoreError> {
+        let now = Timestamp::now().as_millisecond();
+        let store = &*self.store;
+        let mut plan = self.planner.plan(store);
+        let mut came = Vec::new();
+        for exchange in submissions.iter().flat_map(|submission| &submission.exchanges) {
+            came.push(self.planner.take_in(&mut plan, exchange, now)?);
+        }
+        for outcome in &self.unsettled {
+            self.planner.settle(&mut plan, outcome, now)?;
+        }
+        if !plan.is_empty() {
+            let durability = if came.is_empty() { Durability::Lazy } else { Durability::Durable };
+            let rung = plan.commit(store, durability)?;
+            self.planner.ring(rung);
+        }
+        count(&came);
+        Ok(())
+    }
+
+    fn revive(&self, endpoint: &str, events: &[EventNumber]) -> Result<usize, StoreError> {
+        let mut plan = self.planner.plan(&*self.store);
+        let revived = self.planner.revive(&mut plan, endpoint, events, Timestamp::now().as_millisecond())?;
+        let rung = plan.commit(&*self.store, Durability::Durable)?;
+        self.planner.ring(rung);
+        Ok(revived)
+    }
+
+    fn forget(&self) -> Result<(), StoreError> {
+        let mut plan = self.planner.plan(&*self.store);
+        let now = Timestamp::now().as_millisecond();
+        self.planner.forget(&mut plan, &*self.store, &self.options, now)?;
+        if !plan.is_empty() {
+            let rung = plan.commit(&*self.store, Durability::Lazy)?;
+            self.planner.ring(rung);
+        }
+        Ok(())
+    }
+
+    fn refuses(&mut self, error: &StoreError) {
+        if self.refusing.is_none() {
+            self.refusing = Some(Instant::now());
+            error!(%error, "the store refuses: nothing is acknowledged until it accepts again");
+        }
+    }
+
+    fn accepts(&mut self) {
+        if let Some(since) = self.refusing.take() {
+            info!(seconds = since.elapsed().as_secs(), "the store accepts again; acknowledging");
+        }
+    }
+}
+
+fn count(_came: &[Came]) {}
+
+#[cfg(test)]
+mod tests;

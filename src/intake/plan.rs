@@ -1,0 +1,262 @@
+//! What a batch of exchanges and outcomes changes: planned over a draft, with `now` as an argument and no side effect.
+
+use std::sync::Arc;
+
+use tracing::error;
+
+use crate::event::EventType;
+use crate::exchange::Exchange;
+use crate::route::Subscription;
+use crate::session::repeat::{self, Told, Verdict};
+use crate::session::{self, Meaning, Meaningless};
+use crate::store::bell::{Bell, Rung};
+use crate::store::queue::{self, Outcome, Queue};
+use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
+use crate::store::{Draft, Durability, Store, StoreError, StoreOptions, history};
+
+/// An endpoint, as intake sees it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The event types it asked for.
+    pub subscription: Subscription,
+    /// Whether events of one session keep their order.
+    pub in_session_order: bool,
+    /// Rung when its queue has changed.
+    pub bell: Arc<Bell>,
+}
+
+/// An endpoint of the store. One that is not configured (any more) has no route, but its pending deliveries still hold
+/// their events.
+#[derive(Debug)]
+struct Endpoint {
+    name: Arc<str>,
+    id: EndpointId,
+    route: Option<Route>,
+}
+
+/// What an exchange came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// An event.
+    Event(EventType),
+    /// Nothing new: the same fact was told before.
+    Repeat,
+    /// Nothing: the packet carries no such meaning.
+    Meaningless(Meaningless),
+}
+
+/// Makes plans; holds what does not change between them.
+#[derive(Debug)]
+pub struct Planner {
+    node: Arc<str>,
+    endpoints: Vec<Endpoint>,
+}
+
+/// Changes that are not committed yet, and whom to tell once they are.
+pub struct Plan<'a> {
+    draft: Draft<'a>,
+    /// In the order of [`Planner::endpoints`].
+    rung: Vec<Rung>,
+}
+
+impl Planner {
+    /// Makes the configured endpoints known to the store, and takes in those it knew before.
+    pub fn new(node: Arc<str>, routes: Vec<Route>, store: &dyn Store) -> Result<Self, StoreError> {
+        let mut draft = Draft::new(store);
+        let mut endpoints = Vec::new();
+        for route in routes {
+            let id = queue::register(&mut draft, &route.name)?;
+            endpoints.push(Endpoint { name: Arc::clone(&route.name), id, route: Some(route) });
+        }
+        for (name, record) in queue::endpoints(store)? {
+            if endpoints.iter().all(|endpoint| *endpoint.name != *name) {
+                endpoints.push(Endpoint { name: name.into(), id: record.id, route: None });
+            }
+        }
+        if !draft.is_empty() {
+            store.commit(&draft.into_batch(), Durability::Durable)?;
+        }
+        Ok(Self { node, endpoints })
+    }
+
+    /// The number of a configured endpoint.
+    pub fn id(&self, name: &str) -> Option<EndpointId> {
+        self.endpoints.iter().find(|endpoint| *endpoint.name == *name).map(|endpoint| endpoint.id)
+    }
+
+    /// An empty plan over `store`.
+    pub fn plan<'a>(&self, store: &'a dyn Store) -> Plan<'a> {
+        Plan { draft: Draft::new(store), rung: vec![Rung::default(); self.endpoints.len()] }
+    }
+
+    /// Plans one exchange.
+    pub fn take_in(&self, plan: &mut Plan<'_>, exchange: &Exchange, now: i64) -> Result<Came, StoreError> {
+        let meaning = match Meaning::read(exchange) {
+            Ok(meaning) => meaning,
+            Err(why) => return Ok(Came::Meaningless(why)),
+        };
+        let told_key = records::told(&meaning.base());
+        let told = forgiving(plan.draft.read::<Told>(&told_key))?;
+        let dated = meaning.is_dated(exchange.received_at);
+        let occurrence = match repeat::judge(told, meaning.happened_at, dated) {
+            Verdict::Repeat(_) => return Ok(Came::Repeat),
+            Verdict::New(occurrence) => occurrence,
+        };
+
+        let session_key = meaning.session.map(|key| records::session(&key));
+        let known = match &session_key {
+            Some(key) => forgiving(plan.draft.read::<session::Record>(key))?,
+            None => None,
+        };
+        let expired_at = known.as_ref().map(session::Record::expires_at);
+        let step = session::observe(exchange, &meaning, known, meaning.id(occurrence), &self.node);
+        let event = step.event;
+
+        let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
+        plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
+        let head = EventHead {
+            id: event.id,
+            kind: event.kind,
+            received_at: exchange.received_at.as_millisecond(),
+            base: meaning.base(),
+        };
+        let json = serde_json::to_vec(&event).expect("an event has only string keys and serialises into memory");
+        plan.draft.put(records::event(number), EventRecord { head, json }.encode());
+        let told = Told { event: number, happened_at: meaning.happened_at.as_millisecond(), occurrence };
+        plan.draft.write(told_key, &told);
+
+        let mut record = step.record;
+        for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
+            let Some(route) = &endpoint.route else { continue };
+            let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
+            if !route.subscription.wants(event.kind) {
+                queue.filter()?;
+                continue;
+            }
+            let after = match &mut record {
+                Some(record) if route.in_session_order => record.queued(endpoint.id, number),
+                _ => None,
+            };
+            queue.push(number, now, after)?;
+            queue.placed().into_iter().for_each(|place| rung.placed(place));
+        }
+        if let (Some(record), Some(key), Some(session)) = (record, session_key, meaning.session) {
+            // One look is planned when the record is made and one when its stop brings the time forward; every look
+            // plans the next, so an update costs nothing here.
+            let expires_at = record.expires_at();
+            if expired_at.is_none_or(|before| expires_at < before) {
+                plan.draft.put(records::expiry(expires_at, &session), Vec::new());
+            }
+            plan.draft.write(key, &record);
+        }
+        Ok(Came::Event(event.kind))
+    }
+
+    /// Plans the outcome of an attempt.
+    pub fn settle(&self, plan: &mut Plan<'_>, outcome: &Outcome, now: i64) -> Result<(), StoreError> {
+        let Some(at) = self.endpoints.iter().position(|endpoint| endpoint.id == outcome.endpoint) else {
+            return Ok(());
+        };
+        let endpoint = &self.endpoints[at];
+        let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
+        queue.apply(outcome, now)?;
+        queue.placed().into_iter().for_each(|place| plan.rung[at].placed(place));
+        plan.rung[at].settled.push(outcome.event);
+        if outcome.then == queue::Then::Delivered {
+            history::settled(&mut plan.draft, &self.ids(), outcome.endpoint, outcome.event)?;
+        }
+        Ok(())
+    }
+
+    /// Plans to send dead or waiting deliveries at once. Returns how many of `events` there were.
+    pub fn revive(
+        &self,
+        plan: &mut Plan<'_>,
+        endpoint: &str,
+        events: &[EventNumber],
+        now: i64,
+    ) -> Result<usize, StoreError> {
+        let Some(at) = self.endpoints.iter().position(|known| *known.name == *endpoint) else { return Ok(0) };
+        let endpoint = &self.endpoints[at];
+        let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
+        let mut revived = 0;
+        for event in events {
+            revived += usize::from(queue.revive(*event, now)?);
+        }
+        queue.placed().into_iter().for_each(|place| plan.rung[at].placed(place));
+        Ok(revived)
+    }
+
+    /// Plans to forget old events and sessions that are over, a bounded number of each. Says whether more is due now.
+    pub fn forget(
+        &self,
+        plan: &mut Plan<'_>,
+        store: &dyn Store,
+        options: &StoreOptions,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let events = history::forget(&mut plan.draft, store, options, &self.ids(), now)?;
+        let looks = store.range(
+            &records::expiry(i64::MIN, &[0; 16]),
+            &records::expiry(now.saturating_add(1), &[0; 16]),
+            LOOKS_AT_ONCE,
+        )?;
+        for (key, _) in &looks {
+            if let Some((_, session)) = records::read_expiry(key) {
+                let session_key = records::session(&session);
+                match forgiving(plan.draft.read::<session::Record>(&session_key))? {
+                    Some(record) if record.expires_at() > now => {
+                        plan.draft.put(records::expiry(record.expires_at(), &session), Vec::new());
+                    }
+                    _ => plan.draft.delete(session_key),
+                }
+            }
+            plan.draft.delete(key.clone());
+        }
+        Ok(events >= history::AT_ONCE || looks.len() >= LOOKS_AT_ONCE)
+    }
+
+    /// Tells the endpoints what was committed.
+    pub fn ring(&self, rung: Vec<Rung>) {
+        for (endpoint, rung) in self.endpoints.iter().zip(rung) {
+            if let Some(route) = &endpoint.route {
+                route.bell.ring(rung);
+            }
+        }
+    }
+
+    fn ids(&self) -> Vec<EndpointId> {
+        self.endpoints.iter().map(|endpoint| endpoint.id).collect()
+    }
+}
+
+impl Plan<'_> {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.draft.is_empty()
+    }
+
+    /// Commits the changes; returns what [`Planner::ring`] then wants.
+    pub fn commit(self, store: &dyn Store, durability: Durability) -> Result<Vec<Rung>, StoreError> {
+        store.commit(&self.draft.into_batch(), durability)?;
+        Ok(self.rung)
+    }
+}
+
+/// How many sessions one call of [`Planner::forget`] looks at, so that a night's end of all sessions does not hold up the
+/// writer.
+const LOOKS_AT_ONCE: usize = 2_000;
+
+/// A record that cannot be read must not silence its NAS for ever: it is reported, and written anew as if it had not
+/// been there. Errors of the store itself pass on.
+fn forgiving<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(StoreError::Record { key, what }) => {
+            error!(?key, what, "a record cannot be read and is made anew");
+            Ok(None)
+        }
+        other => other,
+    }
+}
