@@ -11,6 +11,7 @@ pub mod event;
 pub mod exchange;
 pub mod intake;
 pub mod radius;
+pub mod render;
 pub mod route;
 pub mod secret;
 pub mod session;

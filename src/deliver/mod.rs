@@ -1,4 +1,12 @@
-//! Delivery: what is due is rendered, signed and sent, and what came of it is written down.
+//! Delivery: what is due is rendered, signed and sent, and what came of it goes to the writer.
+//!
+//! Each endpoint has its own task, client, concurrency and queue ([`endpoint`]); nothing is shared between them, so that
+//! one receiver cannot hurt another. What follows from an attempt is decided by [`policy`], a pure function.
 
+pub mod client;
+pub mod egress;
+pub mod endpoint;
 pub mod options;
+pub mod policy;
 pub mod sign;
+pub mod view;

@@ -1,0 +1,132 @@
+//! What follows from an attempt: pure functions of its outcome, the schedule and the time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+
+use super::options::RetryOptions;
+use crate::store::queue::Then;
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The receiver answered in time.
+    Answered {
+        /// The status.
+        status: u16,
+        /// What Retry-After asked for, if it was there and could be read.
+        retry_after: Option<Duration>,
+    },
+    /// No answer came, for this reason.
+    Failed(String),
+    /// It cannot be made at all, now or later: the event cannot be rendered or is gone.
+    Impossible(String),
+}
+
+/// The longest Retry-After that is obeyed. A receiver that asks for more is tried again after a day.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// Only 2xx is success; redirects are not followed and are failures.
+pub fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+/// Reads Retry-After: seconds or a date (RFC 9110 §10.2.3), at most [`LONGEST_RETRY_AFTER`].
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let wait = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+            // A date that has passed asks for nothing.
+            Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO)
+        }
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// Decides what follows from the attempt that was number `made` (from 1) of its delivery. `dice` is a random number from
+/// 0.0 to 1.0, which places the retry within the jitter.
+pub fn decide(ended: &Ended, retry: &RetryOptions, made: u32, dice: f64, now: Timestamp) -> Then {
+    let asked_for = match ended {
+        Ended::Answered { status, .. } if is_success(*status) => return Then::Delivered,
+        Ended::Answered { retry_after, .. } => *retry_after,
+        Ended::Failed(_) => None,
+        Ended::Impossible(_) => return Then::Dead,
+    };
+    let Some(wait) = (made as usize).checked_sub(1).and_then(|at| retry.schedule.get(at)) else {
+        return Then::Dead;
+    };
+    let jittered = wait.mul_f64((1.0 + retry.jitter * (2.0 * dice - 1.0)).max(0.0));
+    let wait = asked_for.map_or(jittered, |asked_for| jittered.max(asked_for));
+    Then::Retry(now.as_millisecond().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(seconds: &[u64]) -> RetryOptions {
+        RetryOptions { schedule: seconds.iter().copied().map(Duration::from_secs).collect(), jitter: 0.1 }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T10:00:00Z".parse().unwrap()
+    }
+
+    fn after(ended: &Ended, made: u32, dice: f64) -> Option<i64> {
+        match decide(ended, &retry(&[60, 300]), made, dice, now()) {
+            Then::Retry(at) => Some(at - now().as_millisecond()),
+            Then::Dead => None,
+            Then::Delivered => panic!("delivered"),
+        }
+    }
+
+    #[test]
+    fn the_schedule_is_walked_with_jitter_and_ends_in_the_dead_letters() {
+        let down = Ended::Failed("connection refused".to_owned());
+        assert_eq!(after(&down, 1, 0.5), Some(60_000));
+        assert_eq!(after(&down, 1, 0.0), Some(54_000));
+        assert_eq!(after(&down, 1, 1.0), Some(66_000));
+        assert_eq!(after(&down, 2, 0.5), Some(300_000));
+        assert_eq!(after(&down, 3, 0.5), None);
+        assert_eq!(decide(&down, &retry(&[]), 1, 0.5, now()), Then::Dead);
+    }
+
+    #[test]
+    fn only_2xx_is_success() {
+        let answered = |status| Ended::Answered { status, retry_after: None };
+        for status in [200, 201, 204, 299] {
+            assert_eq!(decide(&answered(status), &retry(&[1]), 1, 0.5, now()), Then::Delivered);
+        }
+        for status in [100, 301, 302, 304, 400, 404, 410, 429, 500, 503] {
+            assert_eq!(after(&answered(status), 1, 0.5), Some(60_000), "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_stretches_the_wait_and_never_shortens_it() {
+        let busy = |seconds| Ended::Answered { status: 503, retry_after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(after(&busy(120), 1, 0.5), Some(120_000));
+        assert_eq!(after(&busy(1), 1, 0.5), Some(60_000));
+        assert_eq!(after(&busy(120), 3, 0.5), None, "it does not lengthen the schedule");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_at_most_a_day() {
+        let read = |value| retry_after(value, now()).map(|wait| wait.as_secs());
+        assert_eq!(read("120"), Some(120));
+        assert_eq!(read(" 0 "), Some(0));
+        assert_eq!(read("Sun, 22 Nov 2026 10:02:00 GMT"), Some(120));
+        assert_eq!(read("Sun, 22 Nov 2026 09:00:00 GMT"), Some(0));
+        assert_eq!(read("99999999"), Some(86_400));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-5"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_not_tried_again() {
+        assert_eq!(decide(&Ended::Impossible("gone".to_owned()), &retry(&[1]), 1, 0.5, now()), Then::Dead);
+    }
+}
