@@ -5,20 +5,22 @@
 //! bells. When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
+pub mod health;
 pub mod plan;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::exchange::{Stored, Submission};
 use crate::store::queue::Outcome;
 use crate::store::records::EventNumber;
 use crate::store::{Durability, Store, StoreError, StoreOptions};
+pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
 
 /// Submissions that wait for the writer. Each holds at most one receive batch of its source; beyond that sources wait,
@@ -60,6 +62,8 @@ pub struct Intake {
     pub outcomes: Sender<Outcome>,
     /// For operators.
     pub commands: Sender<Command>,
+    /// Whether the store accepts.
+    pub health: Arc<Health>,
 }
 
 /// Starts the writer's thread.
@@ -71,10 +75,11 @@ pub fn start(
     let (submissions, submitted) = bounded(SUBMISSIONS_WAITING);
     let (outcomes, settled) = unbounded();
     let (commands, commanded) = bounded(16);
-    let writer = Writer { store, planner, options, unsettled: Vec::new(), refusing: None };
+    let health = Arc::new(Health::default());
+    let writer = Writer { store, planner, options, unsettled: Vec::new(), health: Arc::clone(&health) };
     let thread =
         thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(&submitted, &settled, &commanded))?;
-    Ok((Intake { submissions, outcomes, commands }, thread))
+    Ok((Intake { submissions, outcomes, commands, health }, thread))
 }
 
 struct Writer {
@@ -83,8 +88,7 @@ struct Writer {
     options: StoreOptions,
     /// Outcomes whose commit failed.
     unsettled: Vec<Outcome>,
-    /// Since when the store has refused.
-    refusing: Option<Instant>,
+    health: Arc<Health>,
 }
 
 impl Writer {
@@ -141,11 +145,13 @@ impl Writer {
         let stored = match self.commit(&submissions) {
             Ok(()) => {
                 self.unsettled.clear();
-                self.accepts();
+                if exchanges > 0 {
+                    self.health.accepts();
+                }
                 Stored::Yes
             }
             Err(error) => {
-                self.refuses(&error);
+                self.health.refuses(&error, Timestamp::now());
                 // Deliveries that were made should not be made again because new events find no room.
                 if exchanges > 0 && self.commit(&[]).is_ok() {
                     self.unsettled.clear();
@@ -197,19 +203,6 @@ impl Writer {
             self.planner.ring(rung);
         }
         Ok(())
-    }
-
-    fn refuses(&mut self, error: &StoreError) {
-        if self.refusing.is_none() {
-            self.refusing = Some(Instant::now());
-            error!(%error, "the store refuses: nothing is acknowledged until it accepts again");
-        }
-    }
-
-    fn accepts(&mut self) {
-        if let Some(since) = self.refusing.take() {
-            info!(seconds = since.elapsed().as_secs(), "the store accepts again; acknowledging");
-        }
     }
 }
 

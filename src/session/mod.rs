@@ -98,9 +98,9 @@ impl<'a> Meaning<'a> {
         Ok(Self { status, session, facts, happened_at, fingerprint })
     }
 
-    /// What repeats of this fact are found by, whatever id the event was given.
+    /// What repeats of this fact are found by, whatever occurrence they are: the id of the first.
     pub fn base(&self) -> [u8; 16] {
-        self.fingerprint.clone().finish()
+        *self.id(0).as_bytes()
     }
 
     /// The id of the fact's `occurrence`, counted from 0 (see [`repeat`]).

@@ -5,7 +5,7 @@
 //! | key | record |
 //! |---|---|
 //! | `E` event | [`EventRecord`]: an event and its JSON |
-//! | `T` base fingerprint | [`Told`]: which event a fact made |
+//! | `T` id of the first occurrence | [`Told`]: which event a fact made |
 //! | `S` session key | [`session::Record`](crate::session::Record) |
 //! | `X` time, session key | nothing: when to look whether the session's record can go |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
@@ -61,7 +61,7 @@ pub struct EventHead {
     pub kind: EventType,
     /// When it arrived, in milliseconds since 1970.
     pub received_at: i64,
-    /// The fact's fingerprint: its `T` key.
+    /// The id of the fact's first occurrence: its `T` key.
     pub base: [u8; 16],
 }
 

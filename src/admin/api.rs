@@ -1,0 +1,93 @@
+//! The routes. Reads of the store are short and bounded, so they run where the request does.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::Admin;
+use super::deliveries::{ListError, Selection};
+
+/// The API's description, as it is served.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// All routes. `guarded`: requests must carry the token, as on TCP.
+pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
+    let mut api = Router::new()
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/deliveries", get(deliveries))
+        .route("/api/v1/deliveries/show", get(show))
+        .route("/api/v1/deliveries/retry", post(retry))
+        .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
+        .route("/metrics", get(metrics));
+    if guarded {
+        api = api.route_layer(middleware::from_fn_with_state(Arc::clone(&admin), guard));
+    }
+    api.route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz)).with_state(admin)
+}
+
+/// Lets through what carries `Authorization: Bearer` and the token.
+async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let given =
+        request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    match (&admin.token, given) {
+        (Some(token), Some(given)) if bool::from(token.expose().ct_eq(given)) => next.run(request).await,
+        _ => {
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (StatusCode::UNAUTHORIZED, challenge, Json(json!({ "error": "the admin token is missing or wrong" })))
+                .into_response()
+        }
+    }
+}
+
+/// Ready is who acknowledges: the store takes what comes in.
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.intake.health.refusal() {
+        None => "ready\n".into_response(),
+        Some(refusal) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not acknowledging: {}\n", refusal.error)).into_response()
+        }
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (admin.metrics)()).into_response()
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Result<Response, ListError> {
+    Ok(Json(admin.status()?).into_response())
+}
+
+async fn deliveries(
+    State(admin): State<Arc<Admin>>,
+    Query(selection): Query<Selection>,
+) -> Result<Response, ListError> {
+    Ok(Json(admin.deliveries(&selection, false)?).into_response())
+}
+
+async fn show(State(admin): State<Arc<Admin>>, Query(selection): Query<Selection>) -> Result<Response, ListError> {
+    Ok(Json(admin.deliveries(&selection, true)?).into_response())
+}
+
+async fn retry(State(admin): State<Arc<Admin>>, Json(selection): Json<Selection>) -> Result<Response, ListError> {
+    // The writer answers after its commit; meanwhile this thread may do nothing else.
+    let revived = tokio::task::spawn_blocking(move || admin.retry(&selection)).await;
+    Ok(Json(revived.unwrap_or(Err(ListError::Stopping))?).into_response())
+}
+
+impl IntoResponse for ListError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Cursor(_) => StatusCode::BAD_REQUEST,
+            Self::NoEndpoint(_) => StatusCode::NOT_FOUND,
+            Self::Store(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}

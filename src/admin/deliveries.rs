@@ -1,0 +1,318 @@
+//! `GET /api/v1/deliveries`: deliveries by endpoint, state, type and time, in pages; one whole; and sending again.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Admin;
+use crate::event::{EventId, EventType};
+use crate::intake::Command;
+use crate::store::records::{self, Attempts, EndpointId, EventNumber, EventRecord, Pending, Settled};
+use crate::store::{Bytes, Key, StoreError};
+
+/// How many records one page looks at, whatever it finds: a listing of a million deliveries is many small requests, none
+/// of which holds anything up.
+const LOOKED_AT: usize = 5_000;
+
+/// The most deliveries in one page.
+pub const PAGE: usize = 1_000;
+
+/// How many deliveries are revived in one commit.
+const REVIVED_AT_ONCE: usize = 1_000;
+
+/// A delivery's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Waiting, under way, or to be tried again.
+    Pending,
+    /// Taken by the receiver.
+    Delivered,
+    /// Given up, kept as a dead letter.
+    Dead,
+}
+
+impl State {
+    const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
+
+    fn key(self, endpoint: EndpointId, event: EventNumber) -> Key {
+        match self {
+            Self::Pending => records::pending(endpoint, event),
+            Self::Delivered => records::done(endpoint, event),
+            Self::Dead => records::dead(endpoint, event),
+        }
+    }
+}
+
+/// Which deliveries are meant. Absent parts do not matter.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Selection {
+    /// Only this endpoint's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Only of events of this type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EventType>,
+    /// Only of events that arrived at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only of this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<EventId>,
+    /// How many a page holds at most; [`PAGE`] unless smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the last page ended: its `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Some deliveries, and where to go on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// The deliveries, by endpoint, state and arrival of their events.
+    pub deliveries: Vec<Delivery>,
+    /// Given back as `after`, gets the next page; absent at the end. A page may be empty and yet have a next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One delivery of one event to one endpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The event's id.
+    pub id: EventId,
+    /// The event's number in the store.
+    #[serde(skip)]
+    number: EventNumber,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// Its state.
+    pub state: State,
+    /// When the event arrived.
+    pub received_at: Timestamp,
+    /// When it was queued, or last brought back.
+    pub queued_at: Timestamp,
+    /// When the next attempt is due; absent while it waits for an earlier event of its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// An earlier event of its session is still pending.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// The last attempts, oldest first.
+    pub last_attempts: Vec<Attempt>,
+    /// The event itself; only where one delivery is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Box<RawValue>>,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// The receiver's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What sending again came to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Revived {
+    /// How many deliveries are sent again.
+    pub retried: usize,
+    /// Given back as `after`, goes on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where a page ended.
+struct Cursor {
+    endpoint: EndpointId,
+    state: usize,
+    event: EventNumber,
+}
+
+/// An `after` that no page has given.
+#[derive(Debug, thiserror::Error)]
+#[error("`after` is not the `next` of a page: {0:?}")]
+pub struct BadCursor(String);
+
+impl FromStr for Cursor {
+    type Err = BadCursor;
+
+    fn from_str(text: &str) -> Result<Self, BadCursor> {
+        let bad = || BadCursor(text.to_owned());
+        let mut parts = text.split('.').map(str::parse::<u64>);
+        let mut part = || parts.next().and_then(Result::ok).ok_or_else(bad);
+        let (endpoint, state, event) = (part()?, part()?, part()?);
+        Ok(Self {
+            endpoint: endpoint.try_into().map_err(|_| bad())?,
+            state: state.try_into().map_err(|_| bad())?,
+            event,
+        })
+    }
+}
+
+/// Why a listing failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The caller's mistake.
+    #[error(transparent)]
+    Cursor(#[from] BadCursor),
+    /// No endpoint of this name was ever configured.
+    #[error("there is no endpoint {0:?}")]
+    NoEndpoint(String),
+    /// The store's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The daemon is stopping.
+    #[error("radhook is stopping")]
+    Stopping,
+}
+
+impl Admin {
+    /// One page of the deliveries that are meant.
+    pub fn deliveries(&self, selection: &Selection, whole: bool) -> Result<Page, ListError> {
+        let from = selection.after.as_deref().map(Cursor::from_str).transpose()?;
+        let limit = selection.limit.unwrap_or(PAGE).clamp(1, PAGE);
+        let known = crate::store::queue::endpoints(&*self.store)?;
+        let mut endpoints: Vec<(EndpointId, String)> = known
+            .into_iter()
+            .filter(|(name, _)| selection.endpoint.as_ref().is_none_or(|wanted| wanted == name))
+            .map(|(name, record)| (record.id, name))
+            .collect();
+        if let (Some(wanted), true) = (&selection.endpoint, endpoints.is_empty()) {
+            return Err(ListError::NoEndpoint(wanted.clone()));
+        }
+        endpoints.sort_unstable();
+        let mut deliveries = Vec::new();
+        let mut looked_at = 0;
+        for (endpoint, name) in &endpoints {
+            for (place, state) in State::ALL.into_iter().enumerate() {
+                if selection.state.is_some_and(|wanted| wanted != state) {
+                    continue;
+                }
+                let first = match &from {
+                    Some(cursor) if (*endpoint, place) < (cursor.endpoint, cursor.state) => continue,
+                    Some(cursor) if (*endpoint, place) == (cursor.endpoint, cursor.state) => cursor.event,
+                    _ => 0,
+                };
+                let (from, to) = (state.key(*endpoint, first), state.key(*endpoint, EventNumber::MAX));
+                for (key, bytes) in self.store.range(&from, &to, LOOKED_AT - looked_at)? {
+                    let Some(event) = records::read_event_of(&key) else { continue };
+                    looked_at += 1;
+                    if let Some(delivery) = self.delivery(selection, name, state, event, &key, &bytes, whole)? {
+                        deliveries.push(delivery);
+                    }
+                    if deliveries.len() == limit || looked_at == LOOKED_AT {
+                        let next = Some(format!("{endpoint}.{place}.{}", event + 1));
+                        return Ok(Page { deliveries, next });
+                    }
+                }
+            }
+        }
+        Ok(Page { deliveries, next: None })
+    }
+
+    /// Sends one page of the deliveries that are meant again: dead letters, and pending ones before their time.
+    pub fn retry(&self, selection: &Selection) -> Result<Revived, ListError> {
+        let selection = Selection { limit: Some(REVIVED_AT_ONCE), ..selection.clone() };
+        let page = self.deliveries(&selection, false)?;
+        let mut retried = 0;
+        let mut rest = page.deliveries.as_slice();
+        while let Some(first) = rest.first() {
+            let same = rest.partition_point(|delivery| delivery.endpoint == first.endpoint);
+            let (of_one, others) = rest.split_at(same);
+            rest = others;
+            let events: Vec<EventNumber> =
+                of_one.iter().filter(|one| one.state != State::Delivered).map(|one| one.number).collect();
+            let (answer, answered) = crossbeam_channel::bounded(1);
+            let command = Command::Revive { endpoint: first.endpoint.as_str().into(), events, answer };
+            self.intake.commands.send(command).map_err(|_| ListError::Stopping)?;
+            retried += answered.recv().map_err(|_| ListError::Stopping)??;
+        }
+        Ok(Revived { retried, next: page.next })
+    }
+}
+
+impl Admin {
+    /// A delivery, if it is one of those that are meant.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one table entry and of one request")]
+    fn delivery(
+        &self,
+        selection: &Selection,
+        endpoint: &str,
+        state: State,
+        number: EventNumber,
+        key: &[u8],
+        bytes: &Bytes,
+        whole: bool,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let event_key = records::event(number);
+        let Some(record) = self.store.get(&event_key)? else { return Ok(None) };
+        let EventRecord { head, json } = EventRecord::decode(&event_key, &record)?;
+        let meant = selection.kind.is_none_or(|kind| kind == head.kind)
+            && selection.since.is_none_or(|since| head.received_at >= since.as_millisecond())
+            && selection.id.is_none_or(|id| id == head.id);
+        if !meant {
+            return Ok(None);
+        }
+        let (queued_at, due, waits, settled_at, attempts) = if state == State::Pending {
+            let pending: Pending = records::decode(key, bytes)?;
+            (pending.queued_at, (!pending.waits).then_some(pending.due), pending.waits, None, pending.attempts)
+        } else {
+            let settled: Settled = records::decode(key, bytes)?;
+            (settled.queued_at, None, false, Some(settled.settled_at), settled.attempts)
+        };
+        let event =
+            if whole { String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok()) } else { None };
+        Ok(Some(Delivery {
+            id: head.id,
+            number,
+            kind: head.kind,
+            endpoint: endpoint.to_owned(),
+            state,
+            received_at: time(head.received_at),
+            queued_at: time(queued_at),
+            due: due.map(time),
+            waits,
+            settled_at: settled_at.map(time),
+            attempts: attempts.count,
+            last_attempts: shown(attempts),
+            event,
+        }))
+    }
+}
+
+fn shown(attempts: Attempts) -> Vec<Attempt> {
+    let shown = attempts.last.into_iter().map(|attempt| Attempt {
+        at: time(attempt.at),
+        took_ms: attempt.took_ms,
+        status: attempt.status,
+        error: attempt.error,
+    });
+    shown.collect()
+}
+
+fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}

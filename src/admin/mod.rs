@@ -1,0 +1,55 @@
+//! The admin API: how operators and their tools see and steer the daemon.
+//!
+//! Everything is read from the store and from the rooms' own views; the only thing that writes is the writer, asked
+//! through its commands. On the Unix socket the file's permissions decide who may speak, on TCP the token.
+
+pub mod api;
+pub mod client;
+pub mod deliveries;
+pub mod options;
+pub mod server;
+pub mod status;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::deliver::options::EndpointOptions;
+use crate::deliver::view::View;
+use crate::intake::Intake;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::store::records::EndpointId;
+
+/// What the API speaks for.
+pub struct Admin {
+    /// This radhook's name.
+    pub node: Arc<str>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The store, for reading.
+    pub store: Arc<dyn Store>,
+    /// What the store says of itself.
+    pub store_stats: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// The writer.
+    pub intake: Intake,
+    /// Where packets come in: source name, type and address.
+    pub sources: Vec<(Arc<str>, &'static str, String)>,
+    /// The configured endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// Renders `/metrics`.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What requests over TCP must carry.
+    pub token: Option<Secret>,
+}
+
+/// A configured endpoint.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its number.
+    pub id: EndpointId,
+    /// What was configured.
+    pub options: Arc<EndpointOptions>,
+    /// How it does.
+    pub view: Arc<View>,
+}

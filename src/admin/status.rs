@@ -1,0 +1,162 @@
+//! `GET /api/v1/status`: is anything stuck, and why.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Admin;
+use crate::intake::Refusal;
+use crate::store::queue;
+use crate::store::records::{self, EndpointRecord, Pending};
+use crate::store::{Store, StoreError};
+
+/// Everything at a glance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// radhook's version.
+    pub version: String,
+    /// This radhook's name.
+    pub node: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Whether it acknowledges.
+    pub ready: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<serde_json::Value>,
+    /// Where packets come in.
+    pub sources: Vec<Source>,
+    /// What the store says of itself.
+    pub store: serde_json::Value,
+    /// Every endpoint: the configured ones first, then those that only the store still knows.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// A way in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it listens.
+    pub address: String,
+}
+
+/// An endpoint: the conservation equation `received = delivered + pending + dead + filtered`, and how it does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// Its name.
+    pub name: String,
+    /// Its URL; absent where it is not configured any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `ok`, `failing`, `disabled` or `removed` (in the store, not in the config).
+    pub state: String,
+    /// Events offered to it.
+    pub received: u64,
+    /// Events it did not ask for.
+    pub filtered: u64,
+    /// Events waiting.
+    pub pending: u64,
+    /// Events it took.
+    pub delivered: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// When the oldest waiting event was queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_pending: Option<Timestamp>,
+    /// When the next attempt is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_due: Option<Timestamp>,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// When it last took an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// When an attempt last failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Timestamp>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Attempts failed since the last success.
+    pub failures: u64,
+}
+
+impl Admin {
+    /// The status now.
+    pub fn status(&self) -> Result<Status, StoreError> {
+        let refusal = self.intake.health.refusal();
+        let mut endpoints = queue::endpoints(&*self.store)?
+            .into_iter()
+            .map(|(name, record)| self.endpoint(name, &record))
+            .collect::<Result<Vec<_>, _>>()?;
+        let place =
+            |endpoint: &EndpointStatus| self.endpoints.iter().position(|own| *own.options.name == *endpoint.name);
+        endpoints.sort_by_key(|endpoint| place(endpoint).unwrap_or(usize::MAX));
+        let source = |(name, kind, address): &(std::sync::Arc<str>, &str, String)| Source {
+            name: name.to_string(),
+            kind: (*kind).to_owned(),
+            address: address.clone(),
+        };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node: self.node.to_string(),
+            started_at: self.started_at,
+            ready: refusal.is_none(),
+            refusal: refusal.as_ref().map(refusal_json),
+            sources: self.sources.iter().map(source).collect(),
+            store: (self.store_stats)(),
+            endpoints,
+        })
+    }
+
+    fn endpoint(&self, name: String, record: &EndpointRecord) -> Result<EndpointStatus, StoreError> {
+        let own = self.endpoints.iter().find(|own| *own.options.name == *name);
+        let seen = own.map(|own| own.view.seen()).unwrap_or_default();
+        let state = match own {
+            None => "removed",
+            Some(own) if !own.options.enabled => "disabled",
+            Some(_) if seen.failures > 0 => "failing",
+            Some(_) => "ok",
+        };
+        let time = |at: i64| Timestamp::from_millisecond(at).ok();
+        let tally = record.tally;
+        let next_due =
+            if tally.pending > 0 { queue::first_from(&*self.store, record.id, (i64::MIN, 0))? } else { None };
+        Ok(EndpointStatus {
+            url: own.map(|own| own.options.url.to_string()),
+            state: state.to_owned(),
+            received: tally.received,
+            filtered: tally.filtered,
+            pending: tally.pending,
+            delivered: tally.delivered,
+            dead: tally.dead,
+            oldest_pending: oldest(&*self.store, record)?.and_then(time),
+            next_due: next_due.and_then(|(at, _)| time(at)),
+            in_flight: seen.in_flight,
+            last_success: seen.last_success,
+            last_failure: seen.last_failure,
+            last_error: seen.last_error,
+            failures: seen.failures,
+            name,
+        })
+    }
+}
+
+/// When the oldest pending event of an endpoint was queued.
+fn oldest(store: &dyn Store, record: &EndpointRecord) -> Result<Option<i64>, StoreError> {
+    if record.tally.pending == 0 {
+        return Ok(None);
+    }
+    let (from, to) = (records::pending(record.id, 0), records::pending(record.id, u64::MAX));
+    match store.range(&from, &to, 1)?.first() {
+        Some((key, bytes)) => Ok(Some(records::decode::<Pending>(key, bytes)?.queued_at)),
+        None => Ok(None),
+    }
+}
+
+fn refusal_json(refusal: &Refusal) -> serde_json::Value {
+    serde_json::json!({ "since": refusal.since, "error": refusal.error })
+}

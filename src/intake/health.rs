@@ -1,0 +1,53 @@
+//! Whether the store accepts what comes in: what readiness and the status page say.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::{error, info};
+
+use crate::store::StoreError;
+
+/// Written by the writer, read by everybody.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Option<Refusal>>);
+
+/// Why nothing is acknowledged.
+#[derive(Debug, Clone, Serialize)]
+pub struct Refusal {
+    /// Since when.
+    pub since: Timestamp,
+    /// What the store said last.
+    pub error: String,
+}
+
+impl Health {
+    /// Why nothing is acknowledged at present, or `None` where all is well.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.lock().clone()
+    }
+
+    /// The store took a batch of new events.
+    pub(super) fn accepts(&self) {
+        if let Some(refusal) = self.lock().take() {
+            info!(since = %refusal.since, "the store accepts again; acknowledging");
+        }
+    }
+
+    /// The store refused one. Said once, not for every batch.
+    pub(super) fn refuses(&self, error: &StoreError, now: Timestamp) {
+        let mut refusal = self.lock();
+        let since = match &*refusal {
+            Some(refusal) => refusal.since,
+            None => {
+                error!(%error, "the store refuses: nothing is acknowledged until it accepts again");
+                now
+            }
+        };
+        *refusal = Some(Refusal { since, error: error.to_string() });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Refusal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
