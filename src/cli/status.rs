@@ -1,0 +1,135 @@
+//! `radhook status`: is anything stuck, and why, in one command.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::config::ConfigArg;
+use super::{daemon, exit};
+use crate::admin::status::{EndpointStatus, Status};
+
+/// See whether anything is stuck, and why
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print the status as JSON: the daemon on one line, then each endpoint on one
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    daemon::ask(&args.config.config, |client| {
+        let mut status: Status = client.get("/api/v1/status", &())?;
+        if args.json {
+            let endpoints = std::mem::take(&mut status.endpoints);
+            println!("{}", serde_json::to_string(&status)?);
+            for endpoint in endpoints {
+                println!("{}", serde_json::to_string(&endpoint)?);
+            }
+        } else {
+            print(&status, Timestamp::now());
+        }
+        Ok(exit::DONE)
+    })
+}
+
+fn print(status: &Status, now: Timestamp) {
+    let up = span(now.duration_since(status.started_at).as_secs());
+    println!("radhook {} on {}, up {up}", status.version, status.node);
+    match &status.refusal {
+        None => println!("ready: what comes in is stored and acknowledged"),
+        Some(refusal) => {
+            let field = |name: &str| refusal[name].as_str().unwrap_or_default().to_owned();
+            println!("NOT ACKNOWLEDGING since {}: {}", field("since"), field("error"));
+        }
+    }
+    for source in &status.sources {
+        println!("source    {} ({}) on {}", source.name, source.kind, source.address);
+    }
+    println!("store     {}", store(&status.store));
+    if status.endpoints.is_empty() {
+        println!("no endpoints");
+        return;
+    }
+    println!(
+        "\n{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  OLDEST PENDING",
+        "ENDPOINT", "STATE", "RECEIVED", "DELIVERED", "PENDING", "DEAD", "FILTERED"
+    );
+    for endpoint in &status.endpoints {
+        let oldest = endpoint.oldest_pending.map(|at| span(now.duration_since(at).as_secs()));
+        println!(
+            "{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  {}",
+            endpoint.name,
+            endpoint.state,
+            endpoint.received,
+            endpoint.delivered,
+            endpoint.pending,
+            endpoint.dead,
+            endpoint.filtered,
+            oldest.unwrap_or_else(|| "-".to_owned())
+        );
+    }
+    let stuck: Vec<String> = status.endpoints.iter().filter_map(|endpoint| trouble(endpoint, now)).collect();
+    if !stuck.is_empty() {
+        println!();
+        stuck.iter().for_each(|line| println!("{line}"));
+    }
+}
+
+/// What is wrong with an endpoint, and what to do.
+fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
+    let name = &endpoint.name;
+    let mut words = Vec::new();
+    if let (true, Some(error)) = (endpoint.failures > 0, &endpoint.last_error) {
+        let since = endpoint.last_success.map_or("never took an event since the start".to_owned(), |at| {
+            format!("last took an event {} ago", span(now.duration_since(at).as_secs()))
+        });
+        words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.failures));
+        if let Some(due) = endpoint.next_due {
+            let wait = due.duration_since(now).as_secs();
+            words.push(if wait > 0 { format!("next attempt in {}", span(wait)) } else { "next attempt now".to_owned() });
+        }
+    }
+    match endpoint.state.as_str() {
+        "disabled" if endpoint.pending > 0 => words.push("enabled = false: its events wait".to_owned()),
+        "removed" if endpoint.pending > 0 => {
+            words.push("not in the config any more: its events wait until an endpoint of that name is back".to_owned());
+        }
+        _ => {}
+    }
+    if endpoint.dead > 0 {
+        words.push(format!("{} dead letters: radhook deliveries list --state dead --endpoint {name}", endpoint.dead));
+    }
+    (!words.is_empty()).then(|| format!("{name}: {}", words.join("; ")))
+}
+
+fn store(stats: &Value) -> String {
+    let number = |name: &str| stats[name].as_u64().unwrap_or_default();
+    let mut words = format!("{} of {} used", size(number("used")), size(number("max_size")));
+    if let Some(error) = stats["checkpoint_error"].as_str() {
+        words.push_str(&format!("; CHECKPOINTS FAIL: {error}"));
+    }
+    words
+}
+
+/// A size in the unit that fits.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    }
+}
+
+/// A span of seconds in its two largest units.
+fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
