@@ -32,7 +32,8 @@ impl AttributeId {
 pub struct Attribute {
     /// Its place in the name space, for matching.
     pub id: AttributeId,
-    /// Its dictionary name, `Attr-N` or `Vendor-V-Attr-N` where no dictionary names it.
+    /// Its dictionary name, with the tag behind it where it has one (`Tunnel-Type:1`). Where no dictionary names it,
+    /// the numbers that lead to it, as FreeRADIUS writes them: `Attr-192`, `Attr-26.9.250`, `Attr-241.7`.
     pub name: Arc<str>,
     /// What it holds.
     pub value: Value,

@@ -1,0 +1,179 @@
+//! From octets to named values, as FreeRADIUS names them.
+//!
+//! Nothing that an attribute holds can hurt the others or the packet: a value that does not fit its type is shown as
+//! octets under `Attr-N`, and so is a Vendor-Specific whose inside is broken. Nested attributes are called by the
+//! numbers that lead to them where no dictionary names them: `Attr-26.9.250`, `Attr-26.24757.1.99`, `Attr-241.7`. An
+//! attribute without a value is left out, as it says nothing (RFC 2865 §5); only Chargeable-User-Identity may be
+//! empty (RFC 4372 §2.1). Values that must not be seen become [`Value::Redacted`] before they are looked at.
+
+mod nested;
+mod value;
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::dictionary::{DataType, Definition, Dictionary, Space};
+use super::numbers;
+use super::packet::{Packet, RawAttribute};
+use super::{Attribute, AttributeId, Attributes, Value};
+
+/// All attributes of a packet, in its order.
+pub fn decode(packet: &Packet, dictionary: &Dictionary) -> Attributes {
+    let mut decoder = Decoder { dictionary, attributes: Attributes::default() };
+    let mut raw = packet.attributes().peekable();
+    while let Some(attribute) = raw.next() {
+        let definition = dictionary.get(Space::Vendor(0), attribute.number.into());
+        if definition.is_some_and(|definition| definition.flags.concat) {
+            // Split over adjacent attributes of one number: one value (RFC 3579 §3.1).
+            let mut joined = attribute.value.to_vec();
+            while let Some(next) = raw.next_if(|next| next.number == attribute.number) {
+                joined.extend(next.value);
+            }
+            decoder.top_level(RawAttribute { value: &joined, ..attribute }, definition);
+        } else {
+            decoder.top_level(attribute, definition);
+        }
+    }
+    decoder.attributes
+}
+
+struct Decoder<'d> {
+    dictionary: &'d Dictionary,
+    attributes: Attributes,
+}
+
+/// An attribute on its way to a value: where it stands, and what the dictionary knows about it.
+#[derive(Clone, Copy)]
+struct Found<'d> {
+    id: AttributeId,
+    trail: Trail,
+    definition: Option<&'d Definition>,
+}
+
+impl<'d> Found<'d> {
+    fn kind(&self) -> DataType {
+        self.definition.map_or(DataType::Octets(None), |definition| definition.kind)
+    }
+
+    fn is_sensitive(&self) -> bool {
+        numbers::is_sensitive(self.id) || self.definition.is_some_and(|definition| definition.flags.is_sensitive())
+    }
+}
+
+impl<'d> Decoder<'d> {
+    fn top_level(&mut self, attribute: RawAttribute, definition: Option<&'d Definition>) {
+        let number = u32::from(attribute.number);
+        let found = Found { id: AttributeId::rfc(number), trail: Trail::from(number), definition };
+        if attribute.value.is_empty() && found.id != numbers::CHARGEABLE_USER_IDENTITY {
+            return;
+        }
+        // Vendor-Specific is what it is, even for a dictionary that does not list it.
+        if found.id == numbers::VENDOR_SPECIFIC {
+            self.vendor_specific(found, attribute.value);
+        } else {
+            self.one(found, attribute.value);
+        }
+    }
+
+    /// An attribute that stands alone: by its type, a value or more attributes.
+    fn one(&mut self, found: Found<'d>, octets: &[u8]) {
+        if found.is_sensitive() {
+            self.push(found, Value::Redacted);
+            return;
+        }
+        match (found.kind(), found.definition) {
+            (DataType::Tlv, Some(definition)) => self.tlvs(found, definition, octets),
+            (kind, Some(definition)) if definition.flags.has_tag => self.tagged(found, definition, kind, octets),
+            (kind, _) => match value::read(kind, octets) {
+                Some(value) => self.push(found, value),
+                None => self.unreadable(found, octets),
+            },
+        }
+    }
+
+    /// A value that begins with a tag (RFC 2868 §3). Its name carries the tag, 0 where there is none.
+    fn tagged(&mut self, found: Found<'d>, definition: &'d Definition, kind: DataType, octets: &[u8]) {
+        let (tag, read) = match (kind, octets) {
+            // An integer gives its first octet to the tag; one above the limit belongs to the number.
+            (DataType::Integer, [tag @ 0..=MAX_TAG, rest @ ..]) if rest.len() == 3 => {
+                (*tag, value::read(kind, &[0, rest[0], rest[1], rest[2]]))
+            }
+            // Text of a tag of 0, which nobody should send, is text without a tag.
+            (DataType::Text | DataType::Octets(_), [0..=MAX_TAG, rest @ ..]) => (octets[0], value::read(kind, rest)),
+            _ => (0, value::read(kind, octets)),
+        };
+        match read {
+            Some(value) => {
+                let value = self.named(definition, value);
+                let name = format!("{}:{tag}", definition.name).into();
+                self.attributes.push(Attribute { id: found.id, name, value });
+            }
+            None => self.unreadable(found, octets),
+        }
+    }
+
+    /// Adds a value under its dictionary name, or under its numbers.
+    fn push(&mut self, found: Found<'d>, value: Value) {
+        let (name, value) = match found.definition {
+            Some(definition) => (definition.name.clone(), self.named(definition, value)),
+            None => (found.trail.name(), value),
+        };
+        self.attributes.push(Attribute { id: found.id, name, value });
+    }
+
+    /// Adds octets that do not fit what the dictionary says, under their numbers.
+    fn unreadable(&mut self, found: Found<'d>, octets: &[u8]) {
+        let value = if found.is_sensitive() { Value::Redacted } else { Value::Octets(octets.into()) };
+        self.attributes.push(Attribute { id: found.id, name: found.trail.name(), value });
+    }
+
+    fn named(&self, definition: &Definition, value: Value) -> Value {
+        let Value::Integer(number) = value else { return value };
+        match self.dictionary.value_name(definition, number) {
+            Some(name) => Value::Named { number, name: name.clone() },
+            None => value,
+        }
+    }
+}
+
+/// The largest tag; above it the octet belongs to the value (RFC 2868 §3.1).
+const MAX_TAG: u8 = 0x1f;
+
+/// How deep attributes may nest in one another. The deepest known are five deep.
+const MAX_NESTING: usize = 8;
+
+/// The numbers that lead to an attribute: `26.9.1`.
+#[derive(Clone, Copy)]
+struct Trail {
+    numbers: [u32; MAX_NESTING],
+    len: usize,
+}
+
+impl From<u32> for Trail {
+    fn from(number: u32) -> Self {
+        let mut numbers = [0; MAX_NESTING];
+        numbers[0] = number;
+        Self { numbers, len: 1 }
+    }
+}
+
+impl Trail {
+    /// One step further in; nothing where that is too deep.
+    fn then(mut self, number: u32) -> Option<Self> {
+        *self.numbers.get_mut(self.len)? = number;
+        self.len += 1;
+        Some(self)
+    }
+
+    fn name(&self) -> Arc<str> {
+        let mut name = String::from("Attr-");
+        for (at, number) in self.numbers[..self.len].iter().enumerate() {
+            let dot = if at == 0 { "" } else { "." };
+            write!(name, "{dot}{number}").expect("writing to a String cannot fail");
+        }
+        name.into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::radius::dictionary::Loader;
+use crate::radius::sample;
+
+fn shown_by(dictionary: &Dictionary, octets: &[u8]) -> Json {
+    let bytes = sample::packet(4, 1, octets);
+    serde_json::to_value(decode(&Packet::parse(&bytes).unwrap(), dictionary)).unwrap()
+}
+
+fn shown(pairs: &[(u8, &[u8])]) -> Json {
+    shown_by(&Dictionary::shipped(), &sample::attributes(pairs))
+}
+
+/// The shipped dictionary and a few lines more.
+fn with(lines: &str) -> Arc<Dictionary> {
+    let mut loader = Loader::on(&Dictionary::shipped());
+    loader.text("test", lines).unwrap();
+    let (dictionary, warnings) = loader.finish();
+    assert_eq!(warnings, []);
+    Arc::new(dictionary)
+}
+
+fn vendor(vendor: u32, inside: &[u8]) -> Vec<u8> {
+    [vendor.to_be_bytes().as_slice(), inside].concat()
+}
+
+#[test]
+fn an_accounting_request_is_decoded_by_name() {
+    assert_eq!(
+        shown(&[
+            (1, b"alice@example.org"),
+            (40, &[0, 0, 0, 1]),
+            (4, &[10, 0, 0, 1]),
+            (5, &[0, 0, 0, 7]),
+            (61, &[0, 0, 0, 19]),
+            (55, &[0x65, 0, 0, 0]),
+            (97, &[0, 64, 0x20, 1, 0xd, 0xb8, 0, 1, 0, 0]),
+            (95, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+            (25, &[1, 2]),
+            (25, &[3]),
+        ]),
+        json!({
+            "User-Name": "alice@example.org", "Acct-Status-Type": "Start", "NAS-IP-Address": "10.0.0.1", "NAS-Port": 7,
+            "NAS-Port-Type": "Wireless-802.11", "Event-Timestamp": "2023-09-12T06:06:56Z",
+            "Framed-IPv6-Prefix": "2001:db8:1::/64", "NAS-IPv6-Address": "2001:db8::1", "Class": ["0x0102", "0x03"],
+        })
+    );
+}
+
+#[test]
+fn a_number_without_a_name_stays_a_number_and_keeps_its_value() {
+    let bytes = sample::packet(4, 1, &sample::attributes(&[(40, &[0, 0, 0, 99]), (40, &[0, 0, 0, 3])]));
+    let attributes = decode(&Packet::parse(&bytes).unwrap(), &Dictionary::shipped());
+    let values: Vec<_> = attributes.iter().map(|attribute| attribute.value.clone()).collect();
+    assert_eq!(values, [Value::Integer(99), Value::Named { number: 3, name: "Interim-Update".into() }]);
+}
+
+#[test]
+fn unknown_attributes_and_values_of_a_wrong_size_are_octets_under_their_numbers() {
+    assert_eq!(
+        shown(&[(192, b"x"), (4, &[0xab, 0xcd]), (1, b"bob")]),
+        json!({"Attr-192": "0x78", "Attr-4": "0xabcd", "User-Name": "bob"})
+    );
+}
+
+#[test]
+fn an_attribute_without_a_value_is_left_out_unless_it_may_be_empty() {
+    assert_eq!(
+        shown(&[(18, b""), (26, b""), (26, &vendor(9, &[1, 2])), (89, b""), (1, b"bob")]),
+        json!({"Chargeable-User-Identity": "0x", "User-Name": "bob"})
+    );
+}
+
+#[test]
+fn rfc2868_3_tags_are_part_of_the_name() {
+    assert_eq!(
+        shown(&[
+            (64, &[0, 0, 0, 3]),
+            (64, &[1, 0, 0, 3]),
+            (64, &[0x20, 0, 0, 3]),
+            (81, b"\x0220"),
+            (81, b"20"),
+            (65, &[1, 0, 6]),
+        ]),
+        json!({
+            "Tunnel-Type:0": ["L2TP", 0x2000_0003],
+            "Tunnel-Type:1": "L2TP",
+            "Tunnel-Private-Group-Id:2": "20",
+            "Tunnel-Private-Group-Id:0": "20",
+            "Attr-65": "0x010006",
+        })
+    );
+}
+
+#[test]
+fn passwords_keys_and_eap_are_redacted_even_where_they_are_broken() {
+    let dictionary = with("VENDOR Microsoft 311\nVENDOR Example 32473\nATTRIBUTE Ex-Key 1 string Example secret\n");
+    let octets = sample::attributes(&[
+        (2, b"0123456789abcdef"),
+        (2, b"x"),
+        (3, &[7; 17]),
+        (60, &[7; 16]),
+        (69, &[1, 0x80, 0, 1]),
+        (79, &[2, 0, 0, 4]),
+        (80, &[1; 16]),
+        (26, &vendor(311, &[16, 6, 1, 2, 3, 4])),
+        (26, &vendor(311, &[25, 60, 1, 2])),
+        (26, &vendor(32473, &[1, 3, b's'])),
+        (26, &vendor(32473, &[1, 9, b's'])),
+    ]);
+    let bytes = sample::packet(1, 1, &octets);
+    let packet = Packet::parse(&bytes).unwrap();
+    for dictionary in [&*dictionary, &*with("VENDOR Example 32473\nATTRIBUTE Ex-Key 1 string Example encrypt=2")] {
+        let attributes = decode(&packet, dictionary);
+        assert_eq!(attributes.len(), 11);
+        for attribute in attributes.iter() {
+            assert_eq!(attribute.value, Value::Redacted, "{}", attribute.name);
+        }
+        assert_eq!(serde_json::to_string(&attributes).unwrap(), "{}");
+    }
+    let nothing = decode(&packet, &Dictionary::default());
+    assert_eq!(nothing.iter().filter(|attribute| attribute.value == Value::Redacted).count(), 9);
+}
+
+#[test]
+fn adjacent_eap_messages_are_one() {
+    let bytes = sample::packet(1, 1, &sample::attributes(&[(79, &[1; 253]), (79, &[1; 3]), (1, b"bob"), (79, &[1])]));
+    let attributes = decode(&Packet::parse(&bytes).unwrap(), &Dictionary::shipped());
+    let names: Vec<_> = attributes.iter().map(|attribute| &*attribute.name).collect();
+    assert_eq!(names, ["EAP-Message", "User-Name", "EAP-Message"]);
+}
+
+#[test]
+fn vendors_attributes_are_named_and_several_may_stand_in_one() {
+    let dictionary = with(
+        "VENDOR Cisco 9\nBEGIN-VENDOR Cisco\nATTRIBUTE Cisco-AVPair 1 string\nATTRIBUTE Cisco-NAS-Port 2 string\n\
+         END-VENDOR Cisco\n",
+    );
+    let octets = sample::attributes(&[
+        (26, &vendor(9, b"\x01\x05a=b\x02\x05xyz")),
+        (26, &vendor(9, b"\x01\x05c=d")),
+        (26, &vendor(9, b"\xfa\x05abc")),
+        (26, &vendor(99999, b"\x01\x05abc")),
+    ]);
+    assert_eq!(
+        shown_by(&dictionary, &octets),
+        json!({
+            "Cisco-AVPair": ["a=b", "c=d"], "Cisco-NAS-Port": "xyz", "Attr-26.9.250": "0x616263",
+            "Attr-26.99999.1": "0x616263",
+        })
+    );
+}
+
+#[test]
+fn a_broken_vendor_specific_is_shown_whole_and_the_others_stay() {
+    assert_eq!(
+        shown(&[
+            (26, &vendor(9, b"\x01\x09abc")),
+            (26, &vendor(9, b"\x01\x05abc\x02\x01")),
+            (26, &vendor(9, b"")),
+            (26, b"abc"),
+            (26, &[1, 0, 0, 9, 1, 3, 0]),
+            (1, b"bob"),
+        ]),
+        json!({
+            "Attr-26": ["0x000000090109616263", "0x0000000901056162630201", "0x00000009", "0x616263", "0x01000009010300"],
+            "User-Name": "bob",
+        })
+    );
+}
+
+#[test]
+fn vendors_formats_are_read() {
+    let dictionary = with(
+        "VENDOR Lucent 4846 format=2,1\nBEGIN-VENDOR Lucent\nATTRIBUTE Lucent-A 258 string\nEND-VENDOR Lucent\n\
+         VENDOR Starent 8164 format=2,2\nBEGIN-VENDOR Starent\nATTRIBUTE SN-A 3 integer\nEND-VENDOR Starent\n\
+         VENDOR USR 429 format=4,0\nBEGIN-VENDOR USR\nATTRIBUTE USR-A 0x9001 string\nEND-VENDOR USR\n",
+    );
+    let octets = sample::attributes(&[
+        (26, &vendor(4846, b"\x01\x02\x06abc\x01\x02\x04d")),
+        (26, &vendor(8164, &[0, 3, 0, 8, 0, 0, 0, 5])),
+        (26, &vendor(429, b"\0\0\x90\x01hello")),
+    ]);
+    assert_eq!(shown_by(&dictionary, &octets), json!({"Lucent-A": ["abc", "d"], "SN-A": 5, "USR-A": "hello"}));
+}
+
+#[test]
+fn tlvs_are_walked_into() {
+    let dictionary = with(
+        "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-Outer 1 tlv\nATTRIBUTE Ex-Inner 1.2 tlv\n\
+         ATTRIBUTE Ex-Leaf 1.2.3 integer\nEND-VENDOR Example\n",
+    );
+    let octets = sample::attributes(&[
+        (26, &vendor(32473, &[1, 13, 2, 8, 3, 6, 0, 0, 0, 5, 9, 3, 1])),
+        (26, &vendor(32473, &[1, 5, 2, 9, 0])),
+    ]);
+    assert_eq!(
+        shown_by(&dictionary, &octets),
+        json!({"Ex-Leaf": 5, "Attr-26.32473.1.9": "0x01", "Attr-26.32473.1": "0x020900"})
+    );
+}
+
+/// Packets with a little of everything.
+fn samples() -> Vec<Vec<u8>> {
+    let pairs = sample::attributes(&[
+        (1, b"alice@example.org"),
+        (2, &[9; 16]),
+        (4, &[10, 0, 0, 1]),
+        (26, &vendor(9, b"\x01\x05a=b\x02\x05xyz")),
+        (26, &vendor(311, &[16, 6, 1, 2, 3, 4])),
+        (40, &[0, 0, 0, 1]),
+        (55, &[0x65, 0, 0, 0]),
+        (64, &[1, 0, 0, 3]),
+        (79, &[1; 40]),
+        (80, &[1; 16]),
+        (97, &[0, 64, 0x20, 1, 0xd, 0xb8, 0, 1, 0, 0]),
+    ]);
+    vec![
+        sample::rfc2865_7_1_request(),
+        sample::rfc2865_7_1_accept(),
+        sample::rfc2865_7_2_request(),
+        sample::rfc2865_7_2_accept(),
+        sample::rfc5997_6_1_request(),
+        sample::packet(4, 1, &pairs),
+    ]
+}
+
+#[test]
+fn a_sample_cut_off_anywhere_is_refused_or_decoded_in_part() {
+    let dictionary = Dictionary::shipped();
+    for whole in samples() {
+        let all = decode(&Packet::parse(&whole).unwrap(), &dictionary);
+        for length in 0..whole.len() {
+            let mut cut = whole[..length].to_vec();
+            assert!(Packet::parse(&cut).is_err(), "the length field still names {} octets", whole.len());
+            if length >= 20 {
+                cut[2..4].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+                if let Ok(packet) = Packet::parse(&cut) {
+                    let part = decode(&packet, &dictionary);
+                    assert!(part.iter().zip(all.iter()).all(|(part, whole)| part == whole));
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_refused_or_decoded(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+        if let Ok(packet) = Packet::parse(&octets) {
+            decode(&packet, &Dictionary::shipped());
+        }
+        let bytes = sample::packet(4, 1, &octets);
+        if let Ok(packet) = Packet::parse(&bytes) {
+            let walked: usize = packet.attributes().map(|attribute| attribute.value.len() + 2).sum();
+            prop_assert_eq!(walked, octets.len());
+            decode(&packet, &Dictionary::shipped());
+        }
+    }
+
+    #[test]
+    fn one_changed_octet_changes_at_most_what_it_belongs_to(
+        at in 0..6usize,
+        position in any::<proptest::sample::Index>(),
+        octet: u8,
+    ) {
+        let original = samples().swap_remove(at);
+        let mut changed = original.clone();
+        changed[position.index(original.len())] = octet;
+        if let Ok(packet) = Packet::parse(&changed) {
+            decode(&packet, &Dictionary::shipped());
+            let theirs = radius::core::packet::Packet::decode(&changed, sample::SECRET);
+            prop_assert!(theirs.is_ok(), "the radius crate refuses what we take: {:?}", theirs.err());
+        } else {
+            prop_assert!(radius::core::packet::Packet::decode(&changed, sample::SECRET).is_err());
+        }
+    }
+
+    #[test]
+    fn the_radius_crate_reads_the_same_values(name in "[a-zA-Z0-9@.]{1,60}", port: u32, address: [u8; 4], class in proptest::collection::vec(any::<u8>(), 1..253)) {
+        use radius::core::{rfc2865, rfc2866};
+        let mut request = radius::core::packet::Packet::new(radius::core::code::Code::AccountingRequest, sample::SECRET);
+        rfc2865::add_user_name(&mut request, &name);
+        rfc2865::add_nas_port(&mut request, port);
+        rfc2865::add_nas_ip_address(&mut request, &address.into());
+        rfc2865::add_class(&mut request, &class);
+        rfc2866::add_acct_status_type(&mut request, rfc2866::ACCT_STATUS_TYPE_STOP);
+        let bytes = request.encode().unwrap();
+        let packet = Packet::parse(&bytes).unwrap();
+        let ours = decode(&packet, &Dictionary::shipped());
+        let values: Vec<_> = ours.iter().map(|attribute| attribute.value.clone()).collect();
+        prop_assert_eq!(values, vec![
+            Value::Text(name.into()),
+            Value::Integer(port.into()),
+            Value::Address(std::net::Ipv4Addr::from(address).into()),
+            Value::Octets(class.into()),
+            Value::Named { number: 2, name: "Stop".into() },
+        ]);
+    }
+}

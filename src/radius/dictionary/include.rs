@@ -1,0 +1,75 @@
+//! Where dictionary files come from: built in, or from disk.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::error::Problem;
+
+/// The most a dictionary file may hold. The largest that FreeRADIUS ships has 200 KiB.
+const MAX_FILE_OCTETS: u64 = 16 << 20;
+
+/// The files under `dictionaries/`.
+const SHIPPED: &[(&str, &str)] = &[
+    ("dictionary", include_str!("../../../dictionaries/dictionary")),
+    ("dictionary.rfc2865", include_str!("../../../dictionaries/dictionary.rfc2865")),
+    ("dictionary.rfc2866", include_str!("../../../dictionaries/dictionary.rfc2866")),
+    ("dictionary.rfc2867", include_str!("../../../dictionaries/dictionary.rfc2867")),
+    ("dictionary.rfc2868", include_str!("../../../dictionaries/dictionary.rfc2868")),
+    ("dictionary.rfc2869", include_str!("../../../dictionaries/dictionary.rfc2869")),
+    ("dictionary.rfc3162", include_str!("../../../dictionaries/dictionary.rfc3162")),
+    ("dictionary.rfc4372", include_str!("../../../dictionaries/dictionary.rfc4372")),
+    ("dictionary.rfc4818", include_str!("../../../dictionaries/dictionary.rfc4818")),
+    ("dictionary.rfc6911", include_str!("../../../dictionaries/dictionary.rfc6911")),
+];
+
+/// A file that has been read.
+pub(super) struct Source {
+    /// What tells it apart from other files.
+    pub path: PathBuf,
+    /// Its text. Octets that are not UTF-8 (in comments of old files) are replaced.
+    pub text: String,
+}
+
+/// Where `$INCLUDE` looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Library {
+    /// Among the built-in files.
+    Shipped,
+    /// On disk, relative to the file that includes.
+    Disk,
+}
+
+impl Library {
+    /// Reads a file, named from another one or by itself. `None` if there is no such file.
+    pub fn open(self, from: Option<&Path>, name: &str) -> Result<Option<Source>, Problem> {
+        match self {
+            Self::Shipped => Ok(SHIPPED
+                .iter()
+                .find(|(shipped, _)| *shipped == name)
+                .map(|(_, text)| Source { path: PathBuf::from(name), text: (*text).to_string() })),
+            Self::Disk => match from.and_then(Path::parent) {
+                Some(directory) => read(&directory.join(name)),
+                None => read(Path::new(name)),
+            },
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Source>, Problem> {
+    let unreadable =
+        |error: std::io::Error| Problem::Unreadable { path: path.display().to_string(), reason: error.to_string() };
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut file = std::fs::File::open(&path).map_err(unreadable)?;
+    let mut octets = Vec::new();
+    file.by_ref().take(MAX_FILE_OCTETS + 1).read_to_end(&mut octets).map_err(unreadable)?;
+    let actual = octets.len() as u64;
+    if actual > MAX_FILE_OCTETS {
+        return Err(Problem::FileTooLarge { actual, limit: MAX_FILE_OCTETS });
+    }
+    let text = String::from_utf8(octets).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    Ok(Some(Source { path, text }))
+}
