@@ -107,7 +107,7 @@ impl LoadOptions {
     }
 
     /// Packets of all sessions together, without repeats; `None` when only the duration ends the run.
-    fn expected(&self) -> Option<u64> {
+    pub fn expected(&self) -> Option<u64> {
         self.sessions.map(|sessions| sessions.saturating_mul(u64::from(self.nas.interims) + 2))
     }
 }
