@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod event;
 pub mod exchange;
 pub mod intake;
+pub mod lab;
 pub mod radius;
 pub mod render;
 pub mod route;

@@ -1,0 +1,89 @@
+//! Arguments that several verbs share, and how they are read.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use http::HeaderName;
+use jiff::SignedDuration;
+
+use crate::deliver::options::SignatureOptions;
+use crate::deliver::sign::{DEFAULT_HEADER, Signer};
+use crate::secret::Secret;
+
+/// How requests are signed.
+#[derive(Debug, clap::Args)]
+pub struct SignatureArgs {
+    /// Signing secret, `whsec_…` or raw; several during a rotation
+    #[arg(long = "secret", value_name = "SECRET", conflicts_with = "secret_file")]
+    secrets: Vec<String>,
+    /// Reads the secret from a file, so that it does not stand in the list of processes
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// How requests are signed
+    #[arg(long, value_enum, default_value_t = SchemeArg::Standard)]
+    scheme: SchemeArg,
+    /// Header of hmac-sha256 [default: X-Radhook-Signature]
+    #[arg(long, value_name = "NAME")]
+    header: Option<HeaderName>,
+    /// What stands before the hex of hmac-sha256, such as `sha256=`
+    #[arg(long)]
+    prefix: Option<String>,
+}
+
+/// `--scheme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemeArg {
+    /// Standard Webhooks v1: webhook-id, webhook-timestamp, webhook-signature
+    Standard,
+    /// Hex HMAC-SHA256 of the body in a header of its own
+    HmacSha256,
+}
+
+impl SignatureArgs {
+    /// What verifies requests; `None` without a secret.
+    pub fn signer(&self) -> anyhow::Result<Option<Signer>> {
+        let secrets: Vec<Secret> = match &self.secret_file {
+            Some(file) => vec![secret_from(file)?],
+            None => self.secrets.iter().map(|secret| Secret::new(secret.as_str())).collect(),
+        };
+        let options = match self.scheme {
+            SchemeArg::Standard if self.header.is_some() || self.prefix.is_some() => {
+                bail!("--header and --prefix belong to --scheme hmac-sha256; the headers of standard are fixed")
+            }
+            SchemeArg::Standard => SignatureOptions::Standard { secrets },
+            SchemeArg::HmacSha256 => SignatureOptions::HmacSha256 {
+                secrets,
+                header: self.header.clone().unwrap_or(HeaderName::from_static(DEFAULT_HEADER)),
+                prefix: self.prefix.clone().unwrap_or_default(),
+            },
+        };
+        let (SignatureOptions::Standard { secrets } | SignatureOptions::HmacSha256 { secrets, .. }) = &options;
+        if secrets.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Signer::new(&options)?))
+    }
+}
+
+/// The content of a secret's file, without the line end an editor leaves there.
+pub fn secret_from(file: &Path) -> anyhow::Result<Secret> {
+    let content = std::fs::read(file).with_context(|| format!("read the secret from {}", file.display()))?;
+    Ok(Secret::new(content.trim_ascii_end()))
+}
+
+/// A duration as in the config: `10s`, `1h30m`, `250ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is no duration; write for example 250ms, 10s or 1h30m"))?;
+    Duration::try_from(duration).map_err(|_| format!("{text:?} lies before now"))
+}
+
+/// A share between 0 and 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is no share between 0 and 1; write for example 0.01")),
+    }
+}

@@ -1,0 +1,4 @@
+//! The laboratory, through its public face.
+
+mod load;
+mod nas;
