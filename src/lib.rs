@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admin;
 pub mod cli;
+pub mod config;
 pub mod deliver;
 pub mod event;
 pub mod exchange;

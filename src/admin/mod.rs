@@ -1,0 +1,3 @@
+//! The admin API: how operators and their tools see and steer the daemon.
+
+pub mod options;
