@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod cli;
+pub mod config;
 pub mod deliver;
 pub mod event;
 pub mod exchange;

@@ -1,6 +1,8 @@
 //! The command line: one file per verb, each with its `Args` and a `run` that answers with the exit code.
 
 mod arguments;
+pub mod check;
+pub mod config;
 pub mod simulate;
 
 use std::process::ExitCode;
@@ -19,6 +21,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Simulate(simulate::Args),
+    Check(check::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -40,6 +43,7 @@ pub mod exit {
 pub fn main() -> ExitCode {
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
         Verb::Simulate(args) => simulate::run(args),
+        Verb::Check(args) => check::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

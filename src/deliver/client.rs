@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use reqwest::{Certificate, Client, redirect};
 use thiserror::Error;
 
-use super::egress::Resolver;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
+use super::resolve::Resolver;
 use super::sign::{SignError, Signer};
 use crate::render::Rendered;
 

@@ -8,5 +8,6 @@ pub mod egress;
 pub mod endpoint;
 pub mod options;
 pub mod policy;
+pub mod resolve;
 pub mod sign;
 pub mod view;

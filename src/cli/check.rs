@@ -1,0 +1,207 @@
+//! `radhook check`: everything that is wrong with the config, or what the daemon would do with it.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+
+use super::config::ConfigArg;
+use super::exit;
+use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
+use crate::deliver::options::{Order, SignatureOptions};
+use crate::event::EventType;
+use crate::source::client::{Client, Requirement};
+
+/// Check the config: all its problems at once, or what the daemon would do
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks. The answer is printed to stdout, also when it is a list of problems: it is what was asked for.
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    let (text, code) = match config::load(&args.config.config) {
+        Ok((config, warnings)) if args.json => (lines(sound(&config, &warnings)), exit::DONE),
+        Ok((config, warnings)) => (summary(&config, &warnings), exit::DONE),
+        Err(problems) if args.json => (lines(broken(&problems)), exit::CONFIG_INVALID),
+        Err(problems) => (format!("{}{problems}\n", warned(&problems.warnings)), exit::CONFIG_INVALID),
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads may stop early: `radhook check | head`.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(code),
+    }
+}
+
+fn warned(warnings: &[Remark]) -> String {
+    warnings.iter().fold(String::new(), |text, warning| text + &format!("warning: {warning}\n"))
+}
+
+/// For people.
+fn summary(config: &Config, warnings: &[Remark]) -> String {
+    let mut text = warned(warnings);
+    let mut line = |what: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{what:<12}{value}");
+    };
+    line("node", config.node.to_string());
+    for source in &config.accounting {
+        line("accounting", format!("{} on {}", source.name, list(source.listen.iter().map(|a| format!("udp {a}")))));
+    }
+    for client in config.clients.iter() {
+        line("client", show_client(client));
+    }
+    for endpoint in &config.endpoints {
+        for (number, value) in show_endpoint(endpoint).into_iter().enumerate() {
+            line(if number == 0 { "endpoint" } else { "" }, value);
+        }
+    }
+    let store = &config.store;
+    line("store", format!("{}, at most {}", store.path.display(), show_size(store.max_size)));
+    line("", format!("{} of journal kept for recovery", show_size(store.journal_keep)));
+    let (keep, records) = (show_duration(store.history_keep), store.history_max_records);
+    line("", format!("history of {keep}, at most {records} records"));
+    let shipped = config.dictionary.shipped.then(|| "the shipped ones".to_owned());
+    let files = config.dictionary.files.iter().map(|file| file.display().to_string());
+    line("dictionary", list(shipped.into_iter().chain(files)));
+    let token = if config.admin.token.is_some() { ", token [secret]" } else { "" };
+    line("admin", format!("{}{token}", list(config.admin.listen.iter().map(ToString::to_string))));
+    text + "the config is good\n"
+}
+
+fn show_client(client: &Client) -> String {
+    let mut text = format!("{} from {}, secret [secret]", client.name, client.network);
+    match client.message_authenticator {
+        Requirement::Auto => {}
+        Requirement::Yes => text += ", Message-Authenticator required",
+        Requirement::No => text += ", Message-Authenticator not required",
+    }
+    if client.swap_octets {
+        text += ", input and output swapped";
+    }
+    if let Some(vendor) = &client.nas_type {
+        text += &format!(", {vendor}");
+    }
+    text
+}
+
+fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
+    let options = &endpoint.delivery;
+    let mut first = format!("{}: {} {}", options.name, options.method, address(endpoint));
+    if !options.enabled {
+        first += " (disabled: events stay pending)";
+    }
+    let order = match options.order {
+        Order::Session => "in order within a session",
+        Order::None => "in any order",
+    };
+    let mut retries = match options.retry.schedule.as_slice() {
+        [] => "no retry".to_owned(),
+        waits => format!("retries after {}", list(waits.iter().map(|wait| show_duration(*wait)))),
+    };
+    if !options.retry.schedule.is_empty() && options.retry.jitter > 0.0 {
+        retries += &format!(", give or take {:.0} %", options.retry.jitter * 100.0);
+    }
+    let mut lines = vec![
+        first,
+        format!("events {}", list(wanted(endpoint).map(str::to_owned))),
+        format!("{order}, {} at once, {} each", options.concurrency, show_duration(options.timeout)),
+        retries,
+        signature(endpoint),
+    ];
+    if !options.headers.is_empty() {
+        lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
+    }
+    if let Some(ca) = &options.ca {
+        lines.push(format!("certificate authorities {} besides the system's", ca.display()));
+    }
+    lines
+}
+
+/// The URL without its query, where receivers like to put tokens.
+fn address(endpoint: &Endpoint) -> String {
+    let mut url = endpoint.delivery.url.clone();
+    let query = if url.query().is_some() { "?…" } else { "" };
+    url.set_query(None);
+    format!("{url}{query}")
+}
+
+fn wanted(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
+    EventType::ALL.iter().filter(|kind| endpoint.subscription.wants(**kind)).map(|kind| kind.name())
+}
+
+fn signature(endpoint: &Endpoint) -> String {
+    match &endpoint.delivery.signature {
+        None => "not signed".to_owned(),
+        Some(SignatureOptions::Standard { secrets }) => {
+            format!("signed standard with {}", list(secrets.iter().map(ToString::to_string)))
+        }
+        Some(SignatureOptions::HmacSha256 { secrets, header, .. }) => {
+            format!("signed hmac-sha256 in {header} with {}", list(secrets.iter().map(ToString::to_string)))
+        }
+    }
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// For programs, with `kind` first in every object.
+fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
+    let mut objects: Vec<Value> = warnings.iter().map(|warning| remark("warning", warning)).collect();
+    objects.push(json!({ "kind": "node", "name": &*config.node }));
+    objects.extend(config.accounting.iter().map(
+        |source| json!({ "kind": "source", "type": "accounting", "name": &*source.name, "listen": source.listen }),
+    ));
+    objects.extend(config.clients.iter().map(|client| {
+        json!({
+            "kind": "client", "name": &*client.name, "address": client.network, "secret": client.secret.to_string(),
+            "swap_octets": client.swap_octets,
+        })
+    }));
+    objects.extend(config.endpoints.iter().map(|endpoint| {
+        let options = &endpoint.delivery;
+        json!({
+            "kind": "endpoint", "name": &*options.name, "method": options.method.as_str(), "url": address(endpoint),
+            "events": wanted(endpoint).collect::<Vec<_>>(), "enabled": options.enabled,
+            "timeout": show_duration(options.timeout), "concurrency": options.concurrency,
+            "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
+            "signature": signature(endpoint),
+        })
+    }));
+    let store = &config.store;
+    objects.push(json!({
+        "kind": "store", "path": store.path, "max_size": store.max_size, "journal_keep": store.journal_keep,
+        "history_keep": show_duration(store.history_keep), "history_max_records": store.history_max_records,
+    }));
+    let dictionary = &config.dictionary;
+    objects.push(json!({ "kind": "dictionary", "shipped": dictionary.shipped, "files": dictionary.files }));
+    let listen: Vec<String> = config.admin.listen.iter().map(ToString::to_string).collect();
+    objects.push(json!({ "kind": "admin", "listen": listen }));
+    objects
+}
+
+fn broken(problems: &Problems) -> Vec<Value> {
+    let warnings = problems.warnings.iter().map(|warning| remark("warning", warning));
+    problems.problems.iter().map(|problem| remark("problem", problem)).chain(warnings).collect()
+}
+
+fn remark(kind: &str, remark: &Remark) -> Value {
+    let mut object = json!({ "kind": kind, "file": remark.file.to_string_lossy(), "what": remark.what });
+    if let Some(position) = remark.position {
+        object["line"] = position.line.into();
+        object["column"] = position.column.into();
+    }
+    if let Some(help) = &remark.help {
+        object["help"] = help.as_str().into();
+    }
+    object
+}
+
+fn lines(objects: Vec<Value>) -> String {
+    objects.into_iter().fold(String::new(), |text, object| text + &format!("{object}\n"))
+}

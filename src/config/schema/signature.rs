@@ -1,0 +1,100 @@
+//! `signature` of an `[[endpoint]]`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderName;
+
+use crate::config::reader::{Reader, Scope};
+use crate::config::secret::secret;
+use crate::config::tree::Node;
+use crate::config::units::Complaint;
+use crate::config::value::{one_of, one_or_more, parsed};
+use crate::deliver::options::SignatureOptions;
+use crate::secret::Secret;
+
+/// The most active secrets. A rotation needs two; each costs a signature and a place in the header of every attempt.
+const MAX_SECRETS: usize = 8;
+
+/// Below 16 bytes an HMAC key can be searched for. Standard Webhooks asks for 24.
+const SHORT_KEY: usize = 16;
+
+/// The longest prefix before the hex of `hmac-sha256`.
+const MAX_PREFIX: usize = 64;
+
+/// Marks a Standard Webhooks secret; base64 follows.
+const WHSEC: &[u8] = b"whsec_";
+
+const DEFAULT_HEADER: &str = "X-Radhook-Signature";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Scheme {
+    Standard,
+    HmacSha256,
+}
+
+const SCHEMES: &[(&str, Scheme)] = &[("standard", Scheme::Standard), ("hmac-sha256", Scheme::HmacSha256)];
+
+/// Schemes of the design that come later: Ed25519, and those that the dialects bring.
+const LATER: &[&str] = &["ed25519"];
+
+/// The signature of an endpoint; `None` inside where a problem was noted.
+pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
+    let scheme = table.required("scheme", "\"standard\"", one_of(SCHEMES, LATER));
+    let key = |scope: &Scope<'_>, node: &Node| key(scope, node, scheme?);
+    let secrets = one_or_more("a secret, or an array of them", MAX_SECRETS, key);
+    let secrets = table.required("secret", "{ file = \"crm.key\" }", secrets);
+    let header = table.optional("header", parsed("the name of a header in quotes", header));
+    let prefix = table.optional("prefix", parsed("a text in quotes", prefix));
+    match scheme? {
+        Scheme::Standard => {
+            for key in ["header", "prefix"].into_iter().filter(|key| table.has(key)) {
+                let what = format!("`{key}` means nothing with scheme = \"standard\", whose headers are fixed");
+                table.scope().problem(table.place_of(key), what, "remove it, or use \"hmac-sha256\"".to_owned());
+            }
+            Some(SignatureOptions::Standard { secrets: secrets? })
+        }
+        Scheme::HmacSha256 => Some(SignatureOptions::HmacSha256 {
+            secrets: secrets?,
+            header: header.unwrap_or_else(|| DEFAULT_HEADER.parse().expect("the default is a header's name")),
+            prefix: prefix.unwrap_or_default(),
+        }),
+    }
+}
+
+/// A signing key; short ones are warned about. `whsec_` promises base64 to the scheme that knows it: anything else after
+/// it is a slip of copying, which every receiver would stumble over.
+fn key(scope: &Scope<'_>, node: &Node, scheme: Scheme) -> Option<Secret> {
+    let secret = secret(scope, node)?;
+    let length = match secret.expose().strip_prefix(WHSEC) {
+        Some(encoded) if scheme == Scheme::Standard => match STANDARD.decode(encoded) {
+            Ok(key) if !key.is_empty() => key.len(),
+            _ => {
+                let what = format!("`{}` begins with whsec_, and what follows is not base64", node.key);
+                scope.problem(node.place, what, "copy it whole, with its = at the end".to_owned());
+                return None;
+            }
+        },
+        _ => secret.expose().len(),
+    };
+    if length < SHORT_KEY {
+        let what = format!("this signing key has only {length} bytes");
+        scope.warn(node.place, what, "use 24 or more random bytes, such as whsec_ and their base64".to_owned());
+    }
+    Some(secret)
+}
+
+fn header(text: &str) -> Result<HeaderName, Complaint> {
+    text.parse().map_err(|_| Complaint::new("which is no header's name", "use letters, digits and -"))
+}
+
+fn prefix(text: &str) -> Result<String, Complaint> {
+    match text.len() {
+        length if length > MAX_PREFIX => {
+            Err(Complaint::new(format!("which has {length} bytes"), format!("use at most {MAX_PREFIX}")))
+        }
+        _ if !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) => {
+            Err(Complaint::new("which a header cannot carry", "use printable ASCII"))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
