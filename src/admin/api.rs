@@ -56,8 +56,11 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (admin.metrics)()).into_response()
+async fn metrics(State(admin): State<Arc<Admin>>) -> Result<Response, ListError> {
+    match admin.scrape()? {
+        Some(text) => Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()),
+        None => Ok((StatusCode::NOT_FOUND, "this process counts nothing\n").into_response()),
+    }
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Result<Response, ListError> {

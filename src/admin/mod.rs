@@ -7,12 +7,14 @@ pub mod api;
 pub mod client;
 pub mod deliveries;
 pub mod options;
+pub mod scrape;
 pub mod server;
 pub mod status;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
@@ -37,8 +39,8 @@ pub struct Admin {
     pub sources: Vec<(Arc<str>, &'static str, String)>,
     /// The configured endpoints.
     pub endpoints: Vec<Endpoint>,
-    /// Renders `/metrics`.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What the process counts; `None` where nobody asked for it.
+    pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.
     pub token: Option<Secret>,
 }

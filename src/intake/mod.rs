@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::exchange::{Stored, Submission};
@@ -67,10 +68,13 @@ pub struct Intake {
 }
 
 /// Starts the writer's thread.
+///
+/// `ends` is dropped when the thread ends, for whatever reason: without a stop, that is the end of the service.
 pub fn start(
     store: Arc<dyn Store>,
     planner: Planner,
     options: StoreOptions,
+    ends: oneshot::Sender<()>,
 ) -> std::io::Result<(Intake, JoinHandle<()>)> {
     let (submissions, submitted) = bounded(SUBMISSIONS_WAITING);
     let (outcomes, settled) = unbounded();

@@ -1,0 +1,117 @@
+//! `radhook run`: the daemon in the foreground, as a service manager wants it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::config::ConfigArg;
+use super::exit;
+use crate::config;
+use crate::daemon::{Addresses, Daemon};
+use crate::metrics;
+
+/// Run the daemon in the foreground
+///
+/// Prints nothing on stdout; logs go to stderr. When everything is up it prints the line `ready` with the bound addresses
+/// to stderr and tells systemd READY=1. SIGTERM and SIGINT stop it in order.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or per module as in radhook::deliver=debug
+    #[arg(long, env = "RADHOOK_LOG", default_value = "info")]
+    log: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// One readable line each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    start_log(args.log_format, &args.log)?;
+    let path: PathBuf = args.config.config;
+    let config = match config::load(&path) {
+        Ok((config, remarks)) => {
+            remarks.iter().for_each(|remark| warn!("{remark}"));
+            config
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(exit::CONFIG_INVALID);
+        }
+    };
+    let recorder = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    metrics::describe();
+    let mut daemon = Daemon::start(&config, Some(recorder))?;
+    ready(args.log_format, daemon.addresses());
+    let stopped = daemon.writer_ended().map(|ended| daemon.runtime().block_on(until_stopped(ended)));
+    // Whoever watches should not restart what is already stopping.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let well = daemon.stop();
+    Ok(if well && stopped.is_some_and(|stopped| stopped.is_ok()) { exit::DONE } else { exit::FAILED })
+}
+
+fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// Says that it is up, and where.
+fn ready(format: LogFormat, addresses: &Addresses) {
+    match format {
+        LogFormat::Text => {
+            let accounting = addresses.accounting.iter().map(|(_, address)| format!(" accounting={address}"));
+            let admin = addresses.admin.iter().map(|address| format!(" admin={address}"));
+            eprintln!("ready{}", accounting.chain(admin).collect::<String>());
+        }
+        LogFormat::Json => {
+            let accounting: Vec<_> = addresses.accounting.iter().map(|(_, address)| address.to_string()).collect();
+            eprintln!("{}", serde_json::json!({ "ready": { "accounting": accounting, "admin": addresses.admin } }));
+        }
+    }
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        warn!(%error, "systemd could not be told");
+    }
+}
+
+/// Returns when asked to stop, or with an error when the writer has ended by itself.
+async fn until_stopped(writer_ended: tokio::sync::oneshot::Receiver<()>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::pin!(writer_ended);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => info!("SIGINT: stopping"),
+            _ = hangup.recv() => {
+                warn!("SIGHUP: the config is read at the start only; restart to apply changes");
+                continue;
+            }
+            _ = &mut writer_ended => {
+                error!("the writer has ended; nothing can be acknowledged any more");
+                anyhow::bail!("the writer has ended");
+            }
+        }
+        return Ok(());
+    }
+}

@@ -1,0 +1,260 @@
+//! The daemon: builds every room from the config, joins them, and takes them down again in order.
+//!
+//! Up: store, writer, delivery, admin API, sources; only then is it ready. Down: sources first, so that nothing new comes
+//! in; then delivery, which may finish what is under way for [`GRACE`]; then the writer, which writes down what is left; then the
+//! store. Whatever was not finished is on disk and goes on at the next start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusHandle;
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+use crate::admin::options::AdminAddress;
+use crate::admin::server::Bound;
+use crate::admin::{self, Admin};
+use crate::config::{Config, DictionaryOptions};
+use crate::deliver::client::{ClientError, Sender};
+use crate::deliver::endpoint::Delivery;
+use crate::deliver::view::View;
+use crate::intake::{self, Command, Intake, Planner, Route};
+use crate::radius::dictionary::Dictionary;
+use crate::source::accounting::{self, AccountingSource};
+use crate::store::bell::Bell;
+use crate::store::durable::DurableStore;
+use crate::store::{Store, StoreError};
+use crate::{metrics, radius};
+
+/// How long requests under way may take to finish at a stop. systemd's own patience is 90 seconds; the default timeout
+/// of an endpoint is 10.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the daemon does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store does not open. Its files are untouched.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// A dictionary file cannot be used.
+    #[error("dictionary: {0}")]
+    Dictionary(#[from] radius::dictionary::DictionaryError),
+    /// An endpoint's client cannot be made.
+    #[error("endpoint {endpoint}: {source}")]
+    Endpoint {
+        /// Its name.
+        endpoint: String,
+        /// What is wrong.
+        source: ClientError,
+    },
+    /// A source cannot listen.
+    #[error("source {source_name}: {source}")]
+    Source {
+        /// Its name.
+        source_name: String,
+        /// What is wrong.
+        source: accounting::SourceError,
+    },
+    /// The admin API cannot listen.
+    #[error("admin address {address}: {source}")]
+    Admin {
+        /// The address.
+        address: AdminAddress,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    runtime: Runtime,
+    sources: Vec<AccountingSource>,
+    intake: Intake,
+    writer: JoinHandle<()>,
+    writer_ended: Option<oneshot::Receiver<()>>,
+    deliveries: JoinSet<()>,
+    admins: JoinSet<()>,
+    stop_delivery: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+    store: Arc<DurableStore>,
+    addresses: Addresses,
+}
+
+/// Where a daemon listens: a port of 0 in the config has become a real one.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// The accounting sources, with their names.
+    pub accounting: Vec<(Arc<str>, SocketAddr)>,
+    /// The admin API: `unix:/path` or `ip:port`.
+    pub admin: Vec<String>,
+}
+
+impl Daemon {
+    /// Starts everything. After an error nothing is left running. `metrics` renders what the process counts.
+    pub fn start(config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
+        let dictionary = dictionary(&config.dictionary)?;
+        let senders = config
+            .endpoints
+            .iter()
+            .map(|endpoint| {
+                let name = || endpoint.delivery.name.to_string();
+                Sender::new(&endpoint.delivery).map_err(|source| StartError::Endpoint { endpoint: name(), source })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let store = Arc::new(DurableStore::open(&config.store)?);
+        let table: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+
+        let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
+        let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
+            name: Arc::clone(&endpoint.delivery.name),
+            subscription: endpoint.subscription.clone(),
+            in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
+            bell: Arc::clone(bell),
+        });
+        let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?;
+        let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("deliver").build()?;
+        let mut bound = Vec::new();
+        for address in &config.admin.listen {
+            let listener = runtime.block_on(Bound::bind(address));
+            bound.push(listener.map_err(|source| StartError::Admin { address: address.clone(), source })?);
+        }
+
+        let (writer_ends, writer_ended) = oneshot::channel();
+        let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
+        let mut daemon = Self {
+            runtime,
+            sources: Vec::new(),
+            intake: intake.clone(),
+            writer,
+            writer_ended: Some(writer_ended),
+            deliveries: JoinSet::new(),
+            admins: JoinSet::new(),
+            stop_delivery: watch::Sender::new(false),
+            stop_admin: watch::Sender::new(false),
+            store,
+            addresses: Addresses::default(),
+        };
+
+        let mut endpoints = Vec::new();
+        for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
+            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::default()));
+            endpoints.push(admin::Endpoint { id, options: Arc::clone(&options), view: Arc::clone(&view) });
+            let delivery = Delivery {
+                options,
+                id,
+                store: Arc::clone(&table),
+                bell,
+                outcomes: intake.outcomes.clone(),
+                view,
+                sender,
+            };
+            let stop = daemon.stop_delivery.subscribe();
+            daemon.deliveries.spawn_on(delivery.run(stop, GRACE), daemon.runtime.handle());
+        }
+
+        let clients = Arc::new(config.clients.clone());
+        for options in &config.accounting {
+            let started =
+                accounting::start(options, Arc::clone(&clients), Arc::clone(&dictionary), intake.submissions.clone());
+            match started {
+                Ok(source) => {
+                    let bound = source.local_addrs().iter().map(|address| (Arc::clone(&options.name), *address));
+                    daemon.addresses.accounting.extend(bound);
+                    daemon.sources.push(source);
+                }
+                Err(source) => {
+                    daemon.stop();
+                    return Err(StartError::Source { source_name: options.name.to_string(), source });
+                }
+            }
+        }
+
+        let stats = Arc::clone(&daemon.store);
+        let state = Arc::new(Admin {
+            node: Arc::clone(&config.node),
+            started_at: Timestamp::now(),
+            store: table,
+            store_stats: Box::new(move || serde_json::to_value(stats.stats()).unwrap_or_default()),
+            intake,
+            sources: daemon
+                .addresses
+                .accounting
+                .iter()
+                .map(|(name, address)| (Arc::clone(name), "accounting", address.to_string()))
+                .collect(),
+            endpoints,
+            metrics,
+            token: config.admin.token.clone(),
+        });
+        for listener in bound {
+            daemon.addresses.admin.extend(listener.address().ok());
+            let (state, stop) = (Arc::clone(&state), daemon.stop_admin.subscribe());
+            let serve = async move {
+                if let Err(error) = listener.serve(state, stop).await {
+                    error!(%error, "the admin API ended");
+                }
+            };
+            daemon.admins.spawn_on(serve, daemon.runtime.handle());
+        }
+        Ok(daemon)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The runtime on which delivery runs, for waiting on signals.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Becomes ready when the writer has ended, which before a stop it must not: nothing is acknowledged from then on.
+    pub fn writer_ended(&mut self) -> Option<oneshot::Receiver<()>> {
+        self.writer_ended.take()
+    }
+
+    /// Takes everything down, in order. Says whether all went well.
+    pub fn stop(mut self) -> bool {
+        for source in self.sources.drain(..) {
+            source.stop();
+        }
+        self.stop_delivery.send_replace(true);
+        self.stop_admin.send_replace(true);
+        self.runtime.block_on(async {
+            while self.deliveries.join_next().await.is_some() {}
+        });
+        // A writer that is gone has closed the channel; joining tells.
+        let _ = self.intake.commands.send(Command::Stop);
+        let mut well = self.writer.join().is_ok();
+        // Admin connections that are kept alive may stay open for as long as their other end likes.
+        self.runtime.shutdown_timeout(Duration::from_secs(1));
+        if let Err(error) = self.store.close() {
+            error!(%error, "the store could not be closed cleanly; nothing is lost, the next start replays its journal");
+            well = false;
+        }
+        info!("stopped");
+        well
+    }
+}
+
+/// The dictionaries of the config, the later ones on top of the earlier.
+fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, radius::dictionary::DictionaryError> {
+    if options.files.is_empty() && options.shipped {
+        return Ok(Dictionary::shipped());
+    }
+    let files: &[PathBuf] = &options.files;
+    Ok(Arc::new(Dictionary::load(files, options.shipped)?))
+}
