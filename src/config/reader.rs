@@ -75,11 +75,11 @@ impl<'a> Scope<'a> {
         (self.environment)(name)
     }
 
-    /// Problems and warnings in the order of files and lines, and the keys known.
+    /// Problems and warnings in the order of files and lines, what is about the whole last; and the keys known.
     pub fn finish(self) -> (Vec<Remark>, Vec<Remark>, BTreeSet<String>) {
         let in_order = |remarks: RefCell<Vec<(Option<Place>, Remark)>>| {
             let mut remarks = remarks.into_inner();
-            remarks.sort_by_key(|(place, _)| *place);
+            remarks.sort_by_key(|(place, _)| (place.is_none(), *place));
             remarks.into_iter().map(|(_, remark)| remark).collect()
         };
         (in_order(self.problems), in_order(self.warnings), self.known.into_inner())

@@ -9,11 +9,6 @@ use super::reader::{Parse, Scope, nearest, shown};
 use super::tree::{Node, Value};
 use super::units::{self, Complaint};
 
-/// A text in any form; `expected` names what it should hold.
-pub(super) fn text(expected: &'static str) -> impl Parse<String> {
-    parsed(expected, |text| Ok(text.to_owned()))
-}
-
 /// A text that `parse` understands.
 pub(super) fn parsed<T>(expected: &'static str, parse: impl Fn(&str) -> Result<T, Complaint>) -> impl Parse<T> {
     move |scope: &Scope<'_>, node: &Node| {

@@ -9,7 +9,7 @@ use crate::config::reader::{Claims, Reader, Scope, shown};
 use crate::config::secret::secret;
 use crate::config::tree::Place;
 use crate::config::units::Complaint;
-use crate::config::value::{flag, name, one_of, parsed, text};
+use crate::config::value::{flag, name, one_of, parsed};
 use crate::secret::Secret;
 use crate::source::client::{Client, Requirement};
 
@@ -30,12 +30,12 @@ pub(super) fn clients(top: &mut Reader<'_>) -> Option<Vec<Client>> {
     let (mut names, mut networks) = (Claims::new(), Claims::new());
     top.tables("client", MAX_CLIENTS, |table| {
         let network = table.required("address", "\"127.0.0.1\"", parsed("an address or network in quotes", network));
+        let nas_type = table.optional("nas_type", name).map(|vendor| vendor.to_string());
         let name = table.optional("name", name).or_else(|| network.map(|network| bare(network).into()));
         let secret = table.required("secret", "{ file = \"secret\" }", secret);
         let message_authenticator =
             table.or("require_message_authenticator", one_of(REQUIREMENTS, &[]), Requirement::default());
         let swap_octets = table.or("swap_octets", flag, false);
-        let nas_type = table.optional("nas_type", text("a word in quotes"));
 
         let scope = table.scope();
         if let Some(secret) = &secret {

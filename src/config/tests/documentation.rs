@@ -1,0 +1,130 @@
+//! The example and the page are complete: what the schema knows stands in both, with its default.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::super::tree::{Table, Value};
+use super::*;
+
+pub(super) const EXAMPLE: &str = include_str!("../../../examples/radhook.toml");
+const PAGE: &str = include_str!("../../../docs/configuration.md");
+
+/// The example with every setting switched on that stands there commented out.
+pub(super) fn all_settings() -> String {
+    let switch_on = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    EXAMPLE.lines().map(switch_on).collect()
+}
+
+/// A directory with the files that the example names.
+pub(super) fn example_directory() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let certificate = rcgen::generate_simple_self_signed(["example.com".to_owned()]).unwrap();
+    for (name, content) in [
+        ("radius-secret", "sixteen bytes or more\n"),
+        ("crm-signing-key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"),
+        ("crm-authorization", "Bearer abc\n"),
+        ("admin-token", "0123456789abcdef\n"),
+        ("corporate-ca.pem", &certificate.cert.pem()),
+    ] {
+        fs::write(directory.path().join(name), content).unwrap();
+    }
+    directory
+}
+
+/// Reads a form of the example, with the environment it asks for; answers with the keys of the schema too.
+fn read_example(text: &str) -> (Result<Config, Vec<Remark>>, BTreeSet<String>, Table) {
+    let directory = example_directory();
+    let files = Files::of(directory.path(), &[("radhook.toml", text)]);
+    let credentials = directory.path().as_os_str().to_owned();
+    let environment = move |name: &str| match name {
+        "SIEM_KEY" => Some("sixteen bytes or more".into()),
+        "CREDENTIALS_DIRECTORY" => Some(credentials.clone()),
+        _ => None,
+    };
+    let scope = Scope::new(&files, &environment);
+    let merged = merge(&scope, files.parse().unwrap());
+    let config = Reader::top(&scope, &merged, schema::config);
+    let (problems, _, known) = scope.finish();
+    (config.filter(|_| problems.is_empty()).ok_or(problems), known, merged)
+}
+
+/// Whether a table, or one of the tables of an array, holds the key at the end of a dotted path.
+fn holds(table: &Table, path: &str) -> bool {
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    let within = |value: &Value, rest: &str| matches!(value, Value::Table(table) if holds(table, rest));
+    match (table.get(key).map(|node| &node.value), rest) {
+        (found, None) => found.is_some(),
+        (Some(Value::List(items)), Some(rest)) => items.iter().any(|item| within(&item.value, rest)),
+        (Some(value), Some(rest)) => within(value, rest),
+        (None, _) => false,
+    }
+}
+
+#[test]
+fn the_example_loads_as_it_stands_and_with_every_setting_switched_on() {
+    read_example(EXAMPLE).0.unwrap();
+    let config = read_example(&all_settings()).0.unwrap();
+    assert_eq!(config.endpoints.len(), 2);
+    assert_eq!(&*config.node, "radhook-1");
+    assert!(config.admin.token.is_some() && config.endpoints[0].delivery.ca.is_some());
+}
+
+#[test]
+fn every_key_of_the_schema_stands_in_the_example() {
+    let (_, known, table) = read_example(&all_settings());
+    assert!(known.len() > 40, "{known:?}");
+    let missing: Vec<_> = known.iter().filter(|path| !holds(&table, path)).collect();
+    assert!(missing.is_empty(), "not in examples/radhook.toml: {missing:?}");
+}
+
+#[test]
+fn every_key_of_the_schema_stands_in_the_page_under_its_table() {
+    let (_, known, _) = read_example(&all_settings());
+    let row = |path: &&String| {
+        let (table, key) = path.split_once('.').unwrap_or(("Top level", path));
+        let section = PAGE
+            .split("\n## ")
+            .find(|section| section.lines().next().is_some_and(|title| title.trim_matches(['[', ']']) == table));
+        section.is_some_and(|section| section.contains(&format!("\n| `{key}` | ")))
+    };
+    let missing: Vec<_> = known.iter().filter(|path| !row(path)).collect();
+    assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
+}
+
+#[test]
+fn the_page_has_no_row_for_a_key_that_the_schema_does_not_know() {
+    let (_, known, _) = read_example(&all_settings());
+    for section in PAGE.split("\n## ").skip(1) {
+        let title = section.lines().next().unwrap();
+        let table = title.trim_matches(['[', ']']);
+        for row in section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')) {
+            let path = if title == "Top level" { row.0.to_owned() } else { format!("{table}.{}", row.0) };
+            // The forms of a secret are rows too.
+            assert!(known.contains(&path) || title == "How it is read", "{path}");
+        }
+    }
+}
+
+#[test]
+fn the_page_names_every_event_type() {
+    for kind in crate::event::EventType::ALL {
+        assert!(PAGE.contains(&format!("`{}`", kind.name())), "{kind}");
+    }
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let shown = read_example(EXAMPLE).0.unwrap();
+    let bare = read_example(
+        "[[client]]\nname = \"freeradius\"\naddress = \"127.0.0.1\"\nsecret = { file = \"radius-secret\" }\n\
+         [[source]]\ntype = \"accounting\"\nlisten = \"0.0.0.0:1813\"\n\
+         [[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example.com/hooks/wifi\"\n\
+         signature = { scheme = \"standard\", secret = { file = \"crm-signing-key\" } }\n",
+    );
+    assert_eq!(format!("{shown:#?}"), format!("{:#?}", bare.0.unwrap()));
+}
