@@ -1,0 +1,156 @@
+//! A real FreeRADIUS 3 with a configuration directory of its own, on a free loopback port, as the present user.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::{Process, Stream};
+use super::{fixture, free_udp_port};
+
+/// The secret between the NAS (radclient, `radhook simulate`) and FreeRADIUS.
+pub const NAS_SECRET: &str = "nas-to-freeradius";
+
+/// The secret between FreeRADIUS and the home server behind it.
+pub const HOME_SECRET: &str = "freeradius-to-radhook";
+
+/// What it prints when its sockets are open.
+const READY: &str = "Ready to process requests";
+
+/// Starts that may fail because somebody took the port in between.
+const PORT_TRIES: usize = 5;
+
+/// What FreeRADIUS does with accounting; each has its file under `tests/freeradius/`.
+#[derive(Debug, Clone)]
+pub enum Accounting {
+    /// Answers, and nothing else.
+    Nothing,
+    /// Proxies every record to the home server, and answers when that has answered.
+    Proxy { home: SocketAddr, status_check: StatusCheck },
+    /// Posts every record as JSON with rlm_rest (package freeradius-rest), and answers when that was answered.
+    Rest { url: String },
+    /// Writes detail files.
+    Detail,
+    /// Writes a spool of detail files, from which its own reader feeds the home server.
+    Spool { home: SocketAddr },
+}
+
+/// How FreeRADIUS finds out that a home server lives again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusCheck {
+    /// It does not, it tries again after `revive_interval`.
+    None,
+    /// Status-Server packets (RFC 5997).
+    StatusServer,
+    /// A made-up Accounting Stop of user [`STATUS_CHECK_USER`], session "00000000".
+    Request,
+}
+
+/// The user name in the made-up Stop of [`StatusCheck::Request`].
+pub const STATUS_CHECK_USER: &str = "radhook-status-check";
+
+/// A running FreeRADIUS; ended when dropped.
+pub struct FreeRadius {
+    process: Process,
+    directory: TempDir,
+    port: u16,
+}
+
+impl FreeRadius {
+    /// Writes the configuration, starts the server and waits until it serves.
+    pub fn start(accounting: &Accounting) -> Self {
+        for _ in 0..PORT_TRIES {
+            let directory = tempfile::tempdir().expect("a temporary directory can be made");
+            let port = free_udp_port();
+            accounting.write_config(directory.path(), port);
+            let process = Process::start("freeradius", &mut command(directory.path()));
+            if process.wait_for_line(|line| line.contains(READY)).is_some() {
+                return Self { process, directory, port };
+            }
+            let transcript = process.transcript();
+            assert!(
+                transcript.contains("Address already in use"),
+                "freeradius ended before it was ready:\n{transcript}"
+            );
+        }
+        panic!("{PORT_TRIES} free ports in a row were taken before freeradius could bind them");
+    }
+
+    /// Where it takes accounting, under [`NAS_SECRET`].
+    pub fn accounting(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines(Stream::Stdout)
+    }
+
+    /// Waits until its log holds a line with `text`, and returns the first such line.
+    pub fn wait_until_log(&self, text: &str) -> String {
+        self.process.wait_until_line(&format!("{text:?}"), |line| line.contains(text))
+    }
+
+    /// Where it keeps detail files: `Detail` one directory a client, `Spool` under `radhook/`.
+    pub fn radacct(&self) -> PathBuf {
+        self.directory.path().join("radacct")
+    }
+}
+
+impl Accounting {
+    fn write_config(&self, directory: &Path, port: u16) {
+        let (variant, home, check, url) = match self {
+            Self::Nothing => ("nothing.conf", None, StatusCheck::None, None),
+            Self::Proxy { home, status_check } => ("proxy.conf", Some(home), *status_check, None),
+            Self::Rest { url } => ("rest.conf", None, StatusCheck::None, Some(url)),
+            Self::Detail => ("detail.conf", None, StatusCheck::None, None),
+            Self::Spool { home } => ("spool.conf", Some(home), StatusCheck::StatusServer, None),
+        };
+        let write = |template: &str, name: &str| {
+            let template = fs::read_to_string(fixture("freeradius").join(template)).expect("the template is there");
+            let text = template
+                .replace("@directory@", directory.to_str().expect("temporary directories have UTF-8 names"))
+                .replace("@port@", &port.to_string())
+                .replace("@nas_secret@", NAS_SECRET)
+                .replace("@home_port@", &home.map_or(0, SocketAddr::port).to_string())
+                .replace("@home_secret@", HOME_SECRET)
+                .replace("@response_window@", "2")
+                .replace("@status_check@", check.keyword())
+                .replace("@url@", url.map_or("", String::as_str));
+            fs::write(directory.join(name), text).expect("the configuration can be written");
+        };
+        if let Some(home) = home {
+            assert_eq!(home.ip(), Ipv4Addr::LOCALHOST, "home.conf asks for the home server on 127.0.0.1");
+            write("home.conf", "home.conf");
+        }
+        write(variant, "variant.conf");
+        write("radiusd.conf", "radiusd.conf");
+        // FreeRADIUS wants the directory's own dictionary to be there.
+        fs::write(directory.join("dictionary"), "").expect("the dictionary can be written");
+    }
+}
+
+impl StatusCheck {
+    fn keyword(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::StatusServer => "status-server",
+            Self::Request => "request",
+        }
+    }
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new("freeradius");
+    // Its binary stands where only root's PATH looks.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
+    command.env("PATH", path).arg("-f").args(["-l", "stdout", "-n", "radiusd", "-d"]).arg(directory);
+    command
+}
