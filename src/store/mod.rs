@@ -10,9 +10,23 @@ pub mod history;
 pub mod memory;
 pub mod queue;
 pub mod records;
+pub mod durable;
+mod engine;
+mod frame;
+pub mod fs;
+mod journal;
+mod mark;
+mod quiet;
+mod segment;
+mod sled;
+mod table;
+
+mod tests;
+
+pub use durable::{DurableStore, Stats};
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -161,4 +175,11 @@ pub enum StoreError {
     /// A batch breaks [`MAX_KEY`] or [`MAX_VALUE`]: a programming error above, refused before anything is written.
     #[error("batch refused: {0}")]
     TooLarge(String),
+}
+
+impl StoreError {
+    /// Tells what was being done with which file when the system said no.
+    fn io<'a>(doing: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> StoreError + use<'a> {
+        move |source| StoreError::Io { doing: format!("{doing} {}", path.display()), source }
+    }
 }

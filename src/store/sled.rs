@@ -1,0 +1,482 @@
+//! sled as the table beneath the journal: written only by checkpoints, each ended by `flush` **and** an fdatasync of
+//! sled's file, because sled 0.34 itself never makes one.
+//!
+//! One tree holds three kinds of keys, told apart by their first byte, so that one of sled's batches can change all of
+//! them at once: the checkpoint's record, values, and the pieces of values above [`INLINE`] bytes. sled splits a leaf
+//! above 16 entries and puts leaves above 128 KiB into files it never syncs; with 16 entries of 4 KiB and a key each a
+//! leaf stays below. Any file in `blobs/` is therefore an alarm.
+//!
+//! sled panics on some damage, and repairs other damage in silence by cutting it off. So before its files are opened
+//! they are compared with what the last close left ([`super::mark`]), or, after a crash, tried on a copy, read whole
+//! and counted; every call is made behind `catch_unwind`.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::sled::Tree;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::mark::Mark;
+use super::quiet::quietly;
+use super::segment::Position;
+use super::table::{Changes, Entries, Table};
+use super::{Bytes, Key, StoreError};
+
+/// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program.
+const CACHE: u64 = 32 << 20;
+
+/// The longest value that stands in its leaf, with a byte before it that says so.
+pub const INLINE: usize = 4095;
+
+/// The size of a longer value's pieces.
+const PIECE: usize = 4096;
+
+/// Keys taken in with one of sled's batches. Reads wait while one is applied: 256 take about a millisecond.
+const STEP: usize = 256;
+
+/// How long a closed sled may hold its lock: its threads let go a moment after it was dropped.
+const LETTING_GO: Duration = Duration::from_secs(5);
+
+const RECORD_KEY: &[u8] = &[0];
+const VALUE: u8 = 1;
+const VALUES_END: &[u8] = &[2];
+const PIECES: u8 = 2;
+
+const TAG_INLINE: u8 = 0;
+const TAG_PIECES: u8 = 1;
+
+/// How much is done before sled's files are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Compare with what the last close left, else try a copy.
+    Verify,
+    /// Only the checkpoint's position: this process had it open a moment ago.
+    Reopen,
+}
+
+/// What stands beside the values, changed in one batch with them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Record {
+    position: Position,
+    entries: u64,
+    bytes: u64,
+}
+
+impl Record {
+    const LENGTH: usize = 40;
+
+    fn encode(&self) -> Vec<u8> {
+        let Position { sequence, segment, offset } = self.position;
+        [sequence, segment, offset, self.entries, self.bytes].iter().flat_map(|number| number.to_le_bytes()).collect()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Record> {
+        let bytes: &[u8; Record::LENGTH] = bytes.try_into().ok()?;
+        let number =
+            |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().expect("eight bytes of forty"));
+        let position = Position { sequence: number(0), segment: number(1), offset: number(2) };
+        Some(Record { position, entries: number(3), bytes: number(4) })
+    }
+}
+
+/// sled, open.
+#[derive(Debug)]
+pub struct SledTable {
+    dir: PathBuf,
+    /// Taken out when it is closed or dropped; both can panic inside sled.
+    open: Option<(::sled::Db, Tree)>,
+    /// A handle of sled's file, for the fdatasync that sled does not make.
+    file: File,
+    record: Mutex<Record>,
+    blobs: AtomicU64,
+}
+
+impl SledTable {
+    /// Opens sled in `dir`, or begins a new one when there is none and no checkpoint was ever made.
+    ///
+    /// # Errors
+    /// [`StoreError::Table`] with what is wrong; with [`Trust::Verify`] the files are then as they were.
+    pub fn open(dir: &Path, trust: Trust) -> Result<SledTable, StoreError> {
+        let mark = Mark::read(dir)?;
+        let position = mark.as_ref().map(Mark::position).unwrap_or_default();
+        if !dir.join("db").exists() {
+            if position.sequence > 0 {
+                let what = format!("it is missing, and held everything up to batch {}", position.sequence);
+                return Err(failed(dir, what));
+            }
+            return SledTable::create(dir);
+        }
+        if trust == Trust::Verify && !mark.as_ref().is_some_and(|mark| mark.matches(dir)) {
+            match try_on_copy(dir, position) {
+                Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => tracing::warn!(
+                    dir = %dir.display(),
+                    "no room for trying sled on a copy after an unclean stop; opening it without"
+                ),
+                tried => drop(tried?),
+            }
+        }
+        // From here on sled may write, and what the last close left is no longer what must be found.
+        Mark::unclean(position).write(dir)?;
+        let table = SledTable::open_files(dir)?;
+        table.at_least(position)?;
+        Ok(table)
+    }
+
+    fn create(dir: &Path) -> Result<SledTable, StoreError> {
+        super::durable::make_dir(dir)?;
+        let table = SledTable::open_files(dir)?;
+        table.sync()?;
+        // sled syncs neither its settings nor the names of its files.
+        for name in ["conf", "db", "."] {
+            let path = dir.join(name);
+            File::open(&path).and_then(|file| file.sync_all()).map_err(StoreError::io("syncing", &path))?;
+        }
+        Mark::unclean(Position::default()).write(dir)?;
+        Ok(table)
+    }
+
+    fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
+        let deadline = Instant::now() + LETTING_GO;
+        let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
+        let (db, tree) = loop {
+            let opened = quietly(|| config.open().and_then(|db| db.open_tree("radhook").map(|tree| (db, tree))));
+            match opened {
+                Ok(Ok(opened)) => break opened,
+                // Another handle of this process is letting go of it.
+                Ok(Err(::sled::Error::Io(error)))
+                    if error.to_string().contains("could not acquire lock") && Instant::now() < deadline =>
+                {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Ok(Err(error)) => return Err(failed(dir, format!("it cannot be opened: {error}"))),
+                Err(panic) => return Err(failed(dir, format!("it cannot be opened: sled panicked: {panic}"))),
+            }
+        };
+        let path = dir.join("db");
+        let file = File::options().read(true).write(true).open(&path).map_err(StoreError::io("opening", &path))?;
+        let table = SledTable {
+            dir: dir.to_owned(),
+            open: Some((db, tree)),
+            file,
+            record: Mutex::default(),
+            blobs: AtomicU64::new(0),
+        };
+        let record = match table.call(|tree| tree.get(RECORD_KEY))? {
+            None => Record::default(),
+            Some(bytes) => Record::decode(&bytes)
+                .ok_or_else(|| failed(dir, format!("its checkpoint record of {} bytes is not one", bytes.len())))?,
+        };
+        *table.record() = record;
+        table.look_for_blobs();
+        Ok(table)
+    }
+
+    /// Whether the checkpoint reaches as far as it was seen to reach.
+    fn at_least(&self, position: Position) -> Result<(), StoreError> {
+        let found = self.position().sequence;
+        if found < position.sequence {
+            let what = format!("it reaches to batch {found}, and the last checkpoint was at {}", position.sequence);
+            return Err(failed(&self.dir, what));
+        }
+        Ok(())
+    }
+
+    /// Reads everything and compares it with the checkpoint's record.
+    fn count(&self) -> Result<(), StoreError> {
+        let mut counted = Record { position: self.position(), ..Record::default() };
+        let mut from = vec![];
+        loop {
+            let mut read = 0;
+            for entry in self.range(&from, &[0xff; super::MAX_KEY + 1]).take(STEP) {
+                let (key, value) = entry?;
+                read += 1;
+                counted.entries += 1;
+                counted.bytes += (key.len() + value.len()) as u64;
+                from = key;
+            }
+            from.push(0);
+            if read < STEP {
+                break;
+            }
+        }
+        let record = *self.record();
+        if counted != record {
+            let what = format!(
+                "it should hold {} entries of {} bytes, and holds {} of {}",
+                record.entries, record.bytes, counted.entries, counted.bytes
+            );
+            return Err(failed(&self.dir, what));
+        }
+        Ok(())
+    }
+
+    fn tree(&self) -> Result<&Tree, StoreError> {
+        self.open.as_ref().map(|(_, tree)| tree).ok_or_else(|| failed(&self.dir, "it is closed".to_owned()))
+    }
+
+    fn call<T>(&self, what: impl FnOnce(&Tree) -> Result<T, ::sled::Error>) -> Result<T, StoreError> {
+        let tree = self.tree()?;
+        match quietly(|| what(tree)) {
+            Ok(answer) => answer.map_err(|error| failed(&self.dir, error.to_string())),
+            Err(panic) => Err(failed(&self.dir, format!("sled panicked: {panic}"))),
+        }
+    }
+
+    fn record(&self) -> std::sync::MutexGuard<'_, Record> {
+        // The record is replaced whole; a panic elsewhere cannot leave it half changed.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of an entry as sled holds it.
+    fn value(&self, key: &[u8], held: &[u8]) -> Result<Bytes, StoreError> {
+        match Held::read(held).ok_or_else(|| self.unreadable(key))? {
+            Held::Inline(value) => Ok(value.to_vec()),
+            Held::Pieces(length) => {
+                let mut value = Vec::with_capacity(length);
+                for number in 0..length.div_ceil(PIECE) {
+                    let piece = self.call(|tree| tree.get(piece_key(key, number)))?;
+                    value.extend_from_slice(&piece.ok_or_else(|| self.unreadable(key))?);
+                }
+                if value.len() == length { Ok(value) } else { Err(self.unreadable(key)) }
+            }
+        }
+    }
+
+    fn unreadable(&self, key: &[u8]) -> StoreError {
+        failed(&self.dir, format!("the value of key {key:02x?} is not whole"))
+    }
+
+    /// Adds one change to a batch and to the record.
+    fn change(
+        &self,
+        batch: &mut ::sled::Batch,
+        record: &mut Record,
+        key: &Key,
+        value: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let place = value_key(key);
+        if let Some(old) = self.call(|tree| tree.get(&place))? {
+            let old = Held::read(&old).ok_or_else(|| self.unreadable(key))?.length();
+            record.entries -= 1;
+            record.bytes -= (key.len() + old) as u64;
+            let kept = value.map_or(0, |value| pieces(value.len()));
+            for number in kept..pieces(old) {
+                batch.remove(piece_key(key, number));
+            }
+            if value.is_none() {
+                batch.remove(place.as_slice());
+            }
+        }
+        // What is removed and is not there costs nothing: most deliveries are put and removed between checkpoints.
+        let Some(value) = value else { return Ok(()) };
+        record.entries += 1;
+        record.bytes += (key.len() + value.len()) as u64;
+        if pieces(value.len()) == 0 {
+            batch.insert(place, [&[TAG_INLINE], value].concat());
+        } else {
+            let length = u32::try_from(value.len()).expect("MAX_VALUE fits");
+            batch.insert(place, [&[TAG_PIECES][..], &length.to_le_bytes()].concat());
+            for (number, piece) in value.chunks(PIECE).enumerate() {
+                batch.insert(piece_key(key, number), piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, mut batch: ::sled::Batch, record: &Record) -> Result<(), StoreError> {
+        batch.insert(RECORD_KEY, record.encode());
+        self.call(|tree| tree.apply_batch(batch))?;
+        *self.record() = *record;
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.call(|tree| tree.flush())?;
+        self.file.sync_data().map_err(StoreError::io("syncing", &self.dir.join("db")))
+    }
+
+    fn look_for_blobs(&self) {
+        let found = fs::read_dir(self.dir.join("blobs")).map_or(0, |files| files.count() as u64);
+        if self.blobs.swap(found, Ordering::Relaxed) < found {
+            tracing::error!(
+                dir = %self.dir.display(), files = found,
+                "sled put data into blobs/, which it never syncs: a power cut can lose it; please report this"
+            );
+        }
+    }
+}
+
+impl Table for SledTable {
+    fn position(&self) -> Position {
+        self.record().position
+    }
+
+    fn live_bytes(&self) -> u64 {
+        self.record().bytes
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        // The file is open and its directory ours; a length that cannot be had is no reason to stop.
+        self.file.metadata().map_or(0, |data| data.len())
+    }
+
+    fn blobs(&self) -> u64 {
+        self.blobs.load(Ordering::Relaxed)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let held = self.call(|tree| tree.get(value_key(key)))?;
+        held.map(|held| self.value(key, &held)).transpose()
+    }
+
+    fn range(&self, from: &[u8], to: &[u8]) -> Entries<'_> {
+        let mut entries = match self.tree() {
+            Ok(tree) if from < to => tree.range(value_key(from)..value_key(to).min(VALUES_END.to_vec())),
+            Ok(_) => return Box::new(std::iter::empty()),
+            Err(error) => return Box::new(std::iter::once(Err(error))),
+        };
+        Box::new(std::iter::from_fn(move || {
+            let (key, held) = match self.call(|_| entries.next().transpose()) {
+                Ok(entry) => entry?,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(self.value(&key[1..], &held).map(|value| (key[1..].to_vec(), value)))
+        }))
+    }
+
+    fn checkpoint(&self, changes: &Changes, position: Position) -> Result<(), StoreError> {
+        let mut record = *self.record();
+        let mut batch = ::sled::Batch::default();
+        let (mut keys, mut bytes) = (0, 0);
+        for (key, change) in changes {
+            self.change(&mut batch, &mut record, key, change.as_deref())?;
+            keys += 1;
+            bytes += change.as_ref().map_or(0, |value| value.len());
+            if keys >= STEP || bytes >= STEP * PIECE {
+                self.write(std::mem::take(&mut batch), &record)?;
+                (keys, bytes) = (0, 0);
+            }
+        }
+        self.write(batch, &record)?;
+        // The position must not reach the disk before what it stands for: the pages of a file do so in any order.
+        self.sync()?;
+        record.position = position;
+        self.write(::sled::Batch::default(), &record)?;
+        self.sync()?;
+        self.look_for_blobs();
+        Mark::unclean(position).write(&self.dir)
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), StoreError> {
+        let position = self.position();
+        let open = self.open.take();
+        if let Err(panic) = quietly(|| drop(open)) {
+            return Err(failed(&self.dir, format!("sled panicked when it was closed: {panic}")));
+        }
+        // Only when its threads have let go are the files what the next start has to find.
+        let path = self.dir.join("db");
+        let deadline = Instant::now() + LETTING_GO;
+        let mut file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(_locked) => return Mark::clean(position, &self.dir)?.write(&self.dir),
+                Err((_, errno)) if Instant::now() >= deadline => {
+                    return Err(failed(&self.dir, format!("it does not let go of its file: {errno}")));
+                }
+                Err((unlocked, _)) => file = unlocked,
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for SledTable {
+    fn drop(&mut self) {
+        let open = self.open.take();
+        if let Err(panic) = quietly(|| drop(open)) {
+            tracing::error!(dir = %self.dir.display(), panic, "sled panicked when it was closed; the journal has it all");
+        }
+    }
+}
+
+/// How sled holds a value.
+enum Held<'a> {
+    Inline(&'a [u8]),
+    Pieces(usize),
+}
+
+impl<'a> Held<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Held<'a>> {
+        match bytes.split_first()? {
+            (&TAG_INLINE, value) => Some(Held::Inline(value)),
+            (&TAG_PIECES, length) => {
+                usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok().map(Held::Pieces)
+            }
+            _ => None,
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Held::Inline(value) => value.len(),
+            Held::Pieces(length) => *length,
+        }
+    }
+}
+
+/// How many pieces a value of so many bytes is split into.
+fn pieces(length: usize) -> usize {
+    if length <= INLINE { 0 } else { length.div_ceil(PIECE) }
+}
+
+fn value_key(key: &[u8]) -> Vec<u8> {
+    [&[VALUE], key].concat()
+}
+
+fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
+    let number = u32::try_from(number).expect("MAX_VALUE has fewer pieces");
+    [&[PIECES], key, &number.to_be_bytes()].concat()
+}
+
+/// Opens a copy of sled's files, reads it whole, counts, and removes it again.
+pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreError> {
+    let copy = dir.with_file_name("sled.probe");
+    let remove = || match fs::remove_dir_all(&copy) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &copy)(error)),
+        _ => Ok(()),
+    };
+    remove()?;
+    let tried = copy_files(dir, &copy).and_then(|()| {
+        let table = SledTable::open_files(&copy)?;
+        table.at_least(position)?;
+        table.count()?;
+        Ok(table.position())
+    });
+    remove()?;
+    tried.map_err(|error| match error {
+        StoreError::Table { what, .. } => failed(dir, what),
+        other => other,
+    })
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
+    super::durable::make_dir(to)?;
+    for entry in fs::read_dir(from).map_err(StoreError::io("listing", from))? {
+        let entry = entry.map_err(StoreError::io("listing", from))?;
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_files(&path, &copy)?;
+        } else {
+            fs::copy(&path, &copy).map_err(StoreError::io("copying", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(dir: &Path, what: String) -> StoreError {
+    StoreError::Table { path: dir.to_owned(), what }
+}

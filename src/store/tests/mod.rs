@@ -1,0 +1,30 @@
+//! Tests that look at the store through its public face, or at several of its parts at once.
+
+mod durable;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Batch, StoreOptions};
+
+fn options(path: &Path) -> StoreOptions {
+    StoreOptions {
+        path: path.to_owned(),
+        max_size: 1 << 30,
+        journal_keep: 64 << 20,
+        history_keep: Duration::ZERO,
+        history_max_records: 0,
+    }
+}
+
+fn put(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Batch {
+    let mut batch = Batch::default();
+    batch.put(key.as_ref(), value.as_ref());
+    batch
+}
+
+fn delete(key: impl AsRef<[u8]>) -> Batch {
+    let mut batch = Batch::default();
+    batch.delete(key.as_ref());
+    batch
+}
