@@ -2,3 +2,4 @@
 
 mod load;
 mod nas;
+mod receiver;
