@@ -181,12 +181,11 @@ impl Daemon {
             }
         }
 
-        let stats = Arc::clone(&daemon.store);
         let state = Arc::new(Admin {
             node: Arc::clone(&config.node),
             started_at: Timestamp::now(),
-            store: table,
-            store_stats: Box::new(move || serde_json::to_value(stats.stats()).unwrap_or_default()),
+            store: Arc::clone(&daemon.store),
+            store_max_size: config.store.max_size,
             intake,
             sources: daemon
                 .addresses

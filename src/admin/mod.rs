@@ -20,7 +20,7 @@ use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
 use crate::intake::Intake;
 use crate::secret::Secret;
-use crate::store::Store;
+use crate::store::DurableStore;
 use crate::store::records::EndpointId;
 
 /// What the API speaks for.
@@ -30,9 +30,9 @@ pub struct Admin {
     /// When it started.
     pub started_at: Timestamp,
     /// The store, for reading.
-    pub store: Arc<dyn Store>,
-    /// What the store says of itself.
-    pub store_stats: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+    pub store: Arc<DurableStore>,
+    /// `store.max_size`, in bytes.
+    pub store_max_size: u64,
     /// The writer.
     pub intake: Intake,
     /// Where packets come in: source name, type and address.

@@ -22,13 +22,38 @@ pub struct Status {
     pub ready: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<serde_json::Value>,
+    pub refusal: Option<Refusal>,
     /// Where packets come in.
     pub sources: Vec<Source>,
-    /// What the store says of itself.
-    pub store: serde_json::Value,
+    /// How full the store is, and whether it can move its journal into its table.
+    pub store: StoreStatus,
     /// Every endpoint: the configured ones first, then those that only the store still knows.
     pub endpoints: Vec<EndpointStatus>,
+}
+
+/// The store, in bytes unless the name says otherwise.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// What counts against `max_size`.
+    pub used: u64,
+    /// `store.max_size`.
+    pub max_size: u64,
+    /// All journal files.
+    pub journal: u64,
+    /// sled's file.
+    pub sled: u64,
+    /// Changes in memory that the journal holds and sled does not yet.
+    pub overlay: u64,
+    /// Files that sled keeps beside its own and never syncs; anything but 0 is an alarm.
+    pub blobs: u64,
+    /// When changes were last moved into sled; absent before the first time since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpointed_at: Option<Timestamp>,
+    /// Why they cannot be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_error: Option<String>,
+    /// Batches that the start replayed from the journal.
+    pub replayed: u64,
 }
 
 /// A way in.
@@ -105,11 +130,26 @@ impl Admin {
             node: self.node.to_string(),
             started_at: self.started_at,
             ready: refusal.is_none(),
-            refusal: refusal.as_ref().map(refusal_json),
+            refusal,
             sources: self.sources.iter().map(source).collect(),
-            store: (self.store_stats)(),
+            store: self.store_status(),
             endpoints,
         })
+    }
+
+    fn store_status(&self) -> StoreStatus {
+        let stats = self.store.stats();
+        StoreStatus {
+            used: stats.figures.used,
+            max_size: self.store_max_size,
+            journal: stats.figures.journal_bytes,
+            sled: stats.figures.sled_bytes,
+            overlay: stats.figures.overlay_bytes,
+            blobs: stats.figures.blobs,
+            checkpointed_at: stats.checkpointed_at.and_then(|at| Timestamp::try_from(at).ok()),
+            checkpoint_error: stats.checkpoint_error,
+            replayed: stats.replay.batches,
+        }
     }
 
     fn endpoint(&self, name: String, record: &EndpointRecord) -> Result<EndpointStatus, StoreError> {
@@ -155,8 +195,4 @@ fn oldest(store: &dyn Store, record: &EndpointRecord) -> Result<Option<i64>, Sto
         Some((key, bytes)) => Ok(Some(records::decode::<Pending>(key, bytes)?.queued_at)),
         None => Ok(None),
     }
-}
-
-fn refusal_json(refusal: &Refusal) -> serde_json::Value {
-    serde_json::json!({ "since": refusal.since, "error": refusal.error })
 }

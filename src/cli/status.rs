@@ -1,11 +1,11 @@
 //! `radhook status`: is anything stuck, and why, in one command.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::config::ConfigArg;
 use super::{daemon, exit};
-use crate::admin::status::{EndpointStatus, Status};
+use crate::admin::status::{EndpointStatus, Status, StoreStatus};
+use crate::event::rfc3339;
 
 /// See whether anything is stuck, and why
 #[derive(Debug, clap::Args)]
@@ -40,8 +40,7 @@ fn print(status: &Status, now: Timestamp) {
     match &status.refusal {
         None => println!("ready: what comes in is stored and acknowledged"),
         Some(refusal) => {
-            let field = |name: &str| refusal[name].as_str().unwrap_or_default().to_owned();
-            println!("NOT ACKNOWLEDGING since {}: {}", field("since"), field("error"));
+            println!("NOT ACKNOWLEDGING since {}: {}", rfc3339(refusal.since), refusal.error);
         }
     }
     for source in &status.sources {
@@ -104,11 +103,13 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
     (!words.is_empty()).then(|| format!("{name}: {}", words.join("; ")))
 }
 
-fn store(stats: &Value) -> String {
-    let number = |name: &str| stats[name].as_u64().unwrap_or_default();
-    let mut words = format!("{} of {} used", size(number("used")), size(number("max_size")));
-    if let Some(error) = stats["checkpoint_error"].as_str() {
+fn store(status: &StoreStatus) -> String {
+    let mut words = format!("{} of {} used", size(status.used), size(status.max_size));
+    if let Some(error) = &status.checkpoint_error {
         words.push_str(&format!("; CHECKPOINTS FAIL: {error}"));
+    }
+    if status.blobs > 0 {
+        words.push_str(&format!("; ALARM: sled keeps {} files that it never syncs", status.blobs));
     }
     words
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
 use crate::store::StoreError;
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 pub struct Health(Mutex<Option<Refusal>>);
 
 /// Why nothing is acknowledged.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Refusal {
     /// Since when.
     pub since: Timestamp,

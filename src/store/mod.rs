@@ -5,18 +5,18 @@
 
 pub mod bell;
 pub mod draft;
-pub mod history;
-#[cfg(test)]
-pub mod memory;
-pub mod queue;
-pub mod records;
 pub mod durable;
 mod engine;
 mod frame;
 pub mod fs;
+pub mod history;
 mod journal;
 mod mark;
+#[cfg(test)]
+pub mod memory;
+pub mod queue;
 mod quiet;
+pub mod records;
 mod segment;
 mod sled;
 mod table;
