@@ -9,6 +9,7 @@ pub mod cli;
 pub mod deliver;
 pub mod event;
 pub mod exchange;
+pub mod metrics;
 pub mod radius;
 pub mod route;
 pub mod secret;
