@@ -13,6 +13,7 @@ pub mod event;
 pub mod exchange;
 pub mod intake;
 pub mod lab;
+pub mod metrics;
 pub mod radius;
 pub mod render;
 pub mod route;

@@ -27,7 +27,8 @@ pub struct Client {
 /// `require_message_authenticator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Requirement {
-    /// Verified where present; required of a client that has sent it before.
+    /// Verified where present. Of Access-Requests also required once a client has sent it (CVE-2024-3596); an
+    /// Accounting-Request is covered by its Request Authenticator, and FreeRADIUS proxies it without.
     #[default]
     Auto,
     /// Packets without it are dropped.

@@ -1,7 +1,12 @@
 //! The ways in: one file each. A source turns what it receives into exchanges and hands them to intake.
 
+pub mod accounting;
 pub mod client;
+mod duplicates;
+pub mod log_limit;
+mod udp;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,4 +17,27 @@ pub struct AccountingOptions {
     pub name: Arc<str>,
     /// The UDP addresses it answers on. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
+}
+
+/// Why a source cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// An address cannot be listened on: it is taken, not ours, or needs a privilege.
+    #[error("source \"{name}\" cannot listen on {address}: {error}")]
+    Listen {
+        /// The source.
+        name: Arc<str>,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("source \"{name}\" gets no thread: {error}")]
+    Thread {
+        /// The source.
+        name: Arc<str>,
+        /// What the system says.
+        error: io::Error,
+    },
 }

@@ -1,0 +1,161 @@
+//! What an accounting port makes of one datagram: a plain function of the octets and the client.
+
+use std::fmt;
+
+use crate::radius::authenticator::{MessageAuthenticator, verify_request, verify_request_message};
+use crate::radius::response::{accounting_response, status_response};
+use crate::radius::{Attributes, Code, Dictionary, Packet, PacketError, decode, numbers};
+use crate::source::client::{Client, Requirement};
+
+/// What is to be done with a packet.
+pub(super) enum Verdict {
+    /// Nothing: it is not to be believed, or not for us.
+    Drop(Reason),
+    /// It says nothing worth storing and is answered at once.
+    Answer(Outcome, Vec<u8>),
+    /// It is answered once its exchange is stored.
+    Exchange {
+        /// The request's attributes.
+        request: Attributes,
+        /// What is to be sent then.
+        answer: Vec<u8>,
+    },
+}
+
+/// Why a packet is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    UnknownClient,
+    Malformed(PacketError),
+    UnexpectedCode(Code),
+    BadAuthenticator,
+    BadMessageAuthenticator,
+    NoMessageAuthenticator,
+    NoStatusType,
+}
+
+/// What became of a packet: the `result` of its metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted,
+    Duplicate,
+    StatusServer,
+    HealthCheck,
+    Dropped(Reason),
+}
+
+impl Outcome {
+    /// All labels, in the order of [`Outcome::index`].
+    pub const LABELS: [&str; 11] = [
+        "accepted",
+        "duplicate",
+        "status_server",
+        "health_check",
+        "unknown_client",
+        "malformed",
+        "unexpected_code",
+        "bad_authenticator",
+        "bad_message_authenticator",
+        "no_message_authenticator",
+        "no_status_type",
+    ];
+
+    /// Where its label stands.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Accepted => 0,
+            Self::Duplicate => 1,
+            Self::StatusServer => 2,
+            Self::HealthCheck => 3,
+            Self::Dropped(Reason::UnknownClient) => 4,
+            Self::Dropped(Reason::Malformed(_)) => 5,
+            Self::Dropped(Reason::UnexpectedCode(_)) => 6,
+            Self::Dropped(Reason::BadAuthenticator) => 7,
+            Self::Dropped(Reason::BadMessageAuthenticator) => 8,
+            Self::Dropped(Reason::NoMessageAuthenticator) => 9,
+            Self::Dropped(Reason::NoStatusType) => 10,
+        }
+    }
+
+    /// Its label.
+    pub fn label(self) -> &'static str {
+        Self::LABELS[self.index()]
+    }
+}
+
+impl fmt::Display for Reason {
+    /// What is wrong, and what to do about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownClient => f.write_str("no [[client]] has this address"),
+            Self::Malformed(error) => write!(f, "not a RADIUS packet: {error}"),
+            Self::UnexpectedCode(code) => {
+                write!(f, "{code} on an accounting port, which takes Accounting-Request and Status-Server")
+            }
+            Self::BadAuthenticator => f.write_str("wrong Request Authenticator: the client's secret differs from ours"),
+            Self::BadMessageAuthenticator => f.write_str(
+                "wrong Message-Authenticator: the client's secret differs from ours, or somebody is forging",
+            ),
+            Self::NoMessageAuthenticator => f.write_str("no Message-Authenticator, which is required of this packet"),
+            Self::NoStatusType => f.write_str("no Acct-Status-Type, which says what an Accounting-Request is about"),
+        }
+    }
+}
+
+/// Looks at a packet from a known client.
+pub(super) fn judge(packet: &Packet, client: &Client, dictionary: &Dictionary) -> Verdict {
+    let secret = client.secret.expose();
+    match packet.code() {
+        Code::ACCOUNTING_REQUEST => {
+            if !verify_request(packet, secret) {
+                return Verdict::Drop(Reason::BadAuthenticator);
+            }
+            match (verify_request_message(packet, secret), client.message_authenticator) {
+                (MessageAuthenticator::Invalid, _) => return Verdict::Drop(Reason::BadMessageAuthenticator),
+                (MessageAuthenticator::Absent, Requirement::Yes) => {
+                    return Verdict::Drop(Reason::NoMessageAuthenticator);
+                }
+                (MessageAuthenticator::Absent, Requirement::Auto | Requirement::No)
+                | (MessageAuthenticator::Valid, _) => {}
+            }
+            accounting(packet, secret, dictionary)
+        }
+        Code::STATUS_SERVER => match verify_request_message(packet, secret) {
+            MessageAuthenticator::Valid => Verdict::Answer(Outcome::StatusServer, status_response(packet, secret)),
+            MessageAuthenticator::Invalid => Verdict::Drop(Reason::BadMessageAuthenticator),
+            MessageAuthenticator::Absent => Verdict::Drop(Reason::NoMessageAuthenticator),
+        },
+        code => Verdict::Drop(Reason::UnexpectedCode(code)),
+    }
+}
+
+/// An Accounting-Request that is genuine.
+fn accounting(packet: &Packet, secret: &[u8], dictionary: &Dictionary) -> Verdict {
+    let status = packet.first(number_of(numbers::ACCT_STATUS_TYPE)).and_then(<[u8]>::first_chunk::<4>);
+    let Some(status) = status.map(|status| u32::from_be_bytes(*status)) else {
+        return Verdict::Drop(Reason::NoStatusType);
+    };
+    let answer = accounting_response(packet, secret);
+    if is_health_check(packet, status) {
+        return Verdict::Answer(Outcome::HealthCheck, answer);
+    }
+    Verdict::Exchange { request: decode(packet, dictionary), answer }
+}
+
+/// Whether it is what FreeRADIUS sends to a home server with `status_check = request`: a Stop of a session that never
+/// was, with the count of checks in NAS-Identifier. All of it must fit, since a NAS may well call its first session
+/// "00000000".
+fn is_health_check(packet: &Packet, status: u32) -> bool {
+    const STOP: u32 = 2;
+    let identifier = packet.first(number_of(numbers::NAS_IDENTIFIER)).unwrap_or_default();
+    status == STOP
+        && packet.first(number_of(numbers::ACCT_SESSION_ID)) == Some(b"00000000")
+        && identifier.starts_with(b"Status Check ")
+        && identifier.ends_with(b". Are you alive?")
+}
+
+/// The type octet of an attribute of the RFC space that stands in packets.
+const fn number_of(id: crate::radius::AttributeId) -> u8 {
+    assert!(id.vendor == 0 && id.number <= 255);
+    id.number as u8
+}

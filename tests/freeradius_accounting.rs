@@ -1,0 +1,202 @@
+//! The accounting source behind a real FreeRADIUS, with a real radclient in front. Skipped, saying so, where they are
+//! not installed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use radhook::exchange::{Stored, Submission};
+use radhook::radius::Dictionary;
+use radhook::secret::Secret;
+use radhook::source::AccountingOptions;
+use radhook::source::accounting::{self, AccountingSource};
+use radhook::source::client::{Client, Clients, Requirement};
+
+const FREERADIUS: &str = "/usr/sbin/freeradius";
+const DICTIONARIES: &str = "/usr/share/freeradius";
+/// How long FreeRADIUS may take for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn installed() -> bool {
+    let installed = Path::new(FREERADIUS).exists() && Path::new("/usr/bin/radclient").exists();
+    if !installed {
+        eprintln!("skipped: freeradius and freeradius-utils are not installed");
+    }
+    installed
+}
+
+fn start_source() -> (AccountingSource, Receiver<Submission>) {
+    let client = Client {
+        name: "freeradius".into(),
+        network: "127.0.0.1/32".parse().unwrap(),
+        secret: Secret::new("s3cret"),
+        message_authenticator: Requirement::Auto,
+        swap_octets: false,
+        nas_type: None,
+    };
+    let options = AccountingOptions { name: "acct".into(), listen: vec!["127.0.0.1:0".parse().unwrap()] };
+    let (sender, intake) = crossbeam_channel::bounded(1000);
+    let source =
+        accounting::start(&options, Arc::new(Clients::new(vec![client])), Dictionary::shipped(), sender).unwrap();
+    (source, intake)
+}
+
+/// Sends one accounting packet and says whether it was answered.
+fn radclient(port: u16, attributes: &str) -> bool {
+    let mut radclient = Command::new("/usr/bin/radclient")
+        .args(["-D", DICTIONARIES, "-r", "1", "-t", "3", &format!("127.0.0.1:{port}"), "acct", "s3cret"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    radclient.stdin.take().unwrap().write_all(attributes.as_bytes()).unwrap();
+    radclient.wait().unwrap().success()
+}
+
+/// A FreeRADIUS that proxies all accounting to one home server. It is ended when dropped.
+struct FreeRadius {
+    child: Child,
+    port: u16,
+    lines: Mutex<mpsc::Receiver<String>>,
+    _directory: tempfile::TempDir,
+}
+
+impl FreeRadius {
+    fn start(home_server_port: u16, status_check: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // Free a moment ago. FreeRADIUS cannot be asked to choose one and tell.
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let at = directory.path().display();
+        let config = format!(
+            "prefix = /usr\nname = freeradius\nlogdir = {at}\nrun_dir = {at}\npidfile = {at}/pid\n\
+             client loopback {{\n ipaddr = 127.0.0.1\n secret = s3cret\n}}\n\
+             thread pool {{\n start_servers = 1\n max_servers = 2\n}}\n\
+             home_server radhook {{\n type = acct\n ipaddr = 127.0.0.1\n port = {home_server_port}\n secret = s3cret\n\
+             {status_check}\n check_interval = 6\n check_timeout = 1\n num_answers_to_alive = 3\n\
+             response_window = 1\n zombie_period = 1\n}}\n\
+             home_server_pool radhook {{\n home_server = radhook\n}}\n\
+             realm radhook {{\n acct_pool = radhook\n}}\n\
+             server default {{\n listen {{\n type = acct\n ipaddr = 127.0.0.1\n port = {port}\n }}\n\
+             preacct {{\n update control {{\n &Proxy-To-Realm := \"radhook\"\n }}\n }}\n accounting {{\n }}\n}}\n"
+        );
+        std::fs::write(directory.path().join("radiusd.conf"), config).unwrap();
+        let mut child = Command::new(FREERADIUS)
+            .args(["-f", "-X", "-D", DICTIONARIES, "-d"])
+            .arg(directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let server = Self { child, port, lines: Mutex::new(lines), _directory: directory };
+        server.wait_until("Ready to process requests");
+        server
+    }
+
+    fn wait_until(&self, words: &str) {
+        let lines = self.lines.lock().unwrap();
+        loop {
+            let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("FreeRADIUS never says \"{words}\""));
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for FreeRadius {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn radclient_gets_its_answers() {
+    if !installed() {
+        return;
+    }
+    let (source, intake) = start_source();
+    let port = source.local_addrs()[0].port();
+    let writer = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        while seen.len() < 3 {
+            let submission = intake.recv_timeout(PATIENCE).unwrap();
+            seen.extend(submission.exchanges.iter().map(|exchange| serde_json::to_value(&exchange.request).unwrap()));
+            (submission.done)(Stored::Yes);
+        }
+        seen
+    });
+    for status in ["Start", "Interim-Update", "Stop"] {
+        let attributes = format!(
+            "User-Name = alice, Acct-Status-Type = {status}, Acct-Session-Id = 5F1A, NAS-IP-Address = 10.0.0.1, \
+             Tunnel-Type:1 = VLAN, Cisco-AVPair = \"a=b\", Framed-IPv6-Prefix = 2001:db8::/64, Proxy-State = 0x01"
+        );
+        assert!(radclient(port, &attributes), "radclient takes the answer to {status}");
+    }
+    for (request, status) in writer.join().unwrap().iter().zip(["Start", "Interim-Update", "Stop"]) {
+        assert_eq!(request["Acct-Status-Type"], status);
+        assert_eq!(request["Framed-IPv6-Prefix"], "2001:db8::/64");
+    }
+}
+
+/// FreeRADIUS gives the home server up when it does not answer; a check must bring it back, and then packets pass.
+fn comes_back(status_check: &str) {
+    let (source, intake) = start_source();
+    let port = source.local_addrs()[0].port();
+    let server = FreeRadius::start(port, status_check);
+    // Nothing is stored yet, so that nothing is answered but the check.
+    let start = "User-Name = alice, Acct-Status-Type = Start, Acct-Session-Id = 1, NAS-IP-Address = 10.0.0.1";
+    assert!(!radclient(server.port, start));
+    server.wait_until(&format!("Marking home server 127.0.0.1 port {port} alive"));
+    let alive = Arc::new(AtomicBool::new(true));
+    let writer = std::thread::spawn({
+        let alive = alive.clone();
+        move || {
+            let mut sessions = Vec::new();
+            while alive.load(Ordering::Relaxed) {
+                let Ok(submission) = intake.recv_timeout(Duration::from_millis(50)) else { continue };
+                for exchange in &submission.exchanges {
+                    sessions.push(serde_json::to_value(&exchange.request).unwrap()["Acct-Session-Id"].clone());
+                }
+                (submission.done)(Stored::Yes);
+            }
+            sessions
+        }
+    });
+    let stop = "User-Name = alice, Acct-Status-Type = Stop, Acct-Session-Id = 2, NAS-IP-Address = 10.0.0.1";
+    assert!(radclient(server.port, stop), "FreeRADIUS passes the answer on");
+    alive.store(false, Ordering::Relaxed);
+    let sessions = writer.join().unwrap();
+    assert!(sessions.iter().any(|session| session == "2"));
+    assert!(sessions.iter().all(|session| session != "00000000"), "a check is no event");
+}
+
+#[test]
+fn status_server_brings_the_home_server_back() {
+    if installed() {
+        comes_back("status_check = status-server");
+    }
+}
+
+#[test]
+fn the_fake_stop_brings_the_home_server_back() {
+    if installed() {
+        comes_back("status_check = request\n username = check_user");
+    }
+}
