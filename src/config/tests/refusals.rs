@@ -286,6 +286,15 @@ fn urls_lead_somewhere_and_hold_no_credentials() {
         let text = format!("[[endpoint]]\nname = \"x\"\nurl = \"{url}\"");
         says(&text, &[&format!("x.toml:3:7: `url` {complaint}")]);
     }
+    says(
+        "[[endpoint]]\nname = \"x\"\nurl = \"http://joe@10.0.0.1/#x\"",
+        &[
+            "x.toml:3:7: `url` holds a user name or password; credentials belong in an Authorization header",
+            "x.toml:3:7: `url` has a fragment, which is never sent; remove what begins with #",
+            "x.toml:3:7: `url` is http to another host, which sends everything unencrypted; \
+             use https, or set insecure_http = true",
+        ],
+    );
     for url in ["http://127.0.0.1:8080/", "http://[::1]/", "http://localhost:1/", "http://crm.localhost./"] {
         says(&format!("[[endpoint]]\nname = \"x\"\nurl = \"{url}\""), &[]);
     }
@@ -448,5 +457,19 @@ fn weak_but_valid_choices_are_warned_about() {
          put a TLS proxy in front, or use a Unix socket",
             "x.toml:3:9: this token has only 5 bytes; use 16 or more random characters",
         ]
+    );
+}
+
+#[test]
+fn the_number_of_tables_is_bounded() {
+    let endpoint = |number| format!("[[endpoint]]\nname = \"{number}\"\nurl = \"https://example.com\"\n");
+    let endpoints = |count| (0..count).map(endpoint).collect::<String>();
+    assert!(read_text(&(without("endpoint") + "\n" + &endpoints(256))).is_ok());
+    says(&endpoints(256), &["x.toml:766:1: there are 257 [[endpoint]], and at most 256 are allowed"]);
+    let address = |number| format!("\"127.0.0.1:{number}\"");
+    let listen = |count| (1..=count).map(address).collect::<Vec<_>>().join(", ");
+    says(
+        &format!("[[source]]\ntype = \"accounting\"\nlisten = [{}]", listen(65)),
+        &["x.toml:3:10: `listen` has 65 values, and at most 64 are allowed"],
     );
 }
