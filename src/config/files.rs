@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::problem::{Position, Remark};
+use super::problem::{Position, Remark, Text};
 use super::tree::{self, Place, Table};
 
 /// The largest config file, in bytes. Ten thousand clients take one; what is larger is not a config.
@@ -28,7 +28,7 @@ pub(super) struct Files {
 
 struct File {
     path: PathBuf,
-    text: String,
+    text: Text,
     /// Permission bits; `None` for a text that was never a file.
     mode: Option<u32>,
 }
@@ -54,7 +54,8 @@ impl Files {
     /// A config that stands in memory.
     #[cfg(test)]
     pub fn of(directory: &Path, texts: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File { path: path.into(), text: (*text).to_owned(), mode: None };
+        let file =
+            |(path, text): &(&str, &str)| File { path: path.into(), text: Text::new((*text).to_owned()), mode: None };
         Self { directory: directory.to_owned(), files: texts.iter().map(file).collect() }
     }
 
@@ -64,7 +65,7 @@ impl Files {
         let mut problems = Vec::new();
         let mut tables = Vec::new();
         for (number, file) in self.files.iter().enumerate() {
-            let (parsed, errors) = DeTable::parse_recoverable(&file.text);
+            let (parsed, errors) = DeTable::parse_recoverable(file.text.as_str());
             let in_file = problems.len();
             for error in errors {
                 let offset = error.span().map_or(0, |span| span.start);
@@ -87,7 +88,7 @@ impl Files {
     /// A place as operators know it.
     pub fn locate(&self, place: Place) -> (&Path, Position) {
         let file = &self.files[place.file];
-        (&file.path, Position::of(&file.text, place.offset))
+        (&file.path, file.text.position(place.offset))
     }
 
     /// The permission bits of the file a place stands in.
@@ -119,12 +120,12 @@ impl File {
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
-            let position = Some(Position::of(&before, before.len()));
+            let position = Some(Text::new(before).position(valid));
             Remark { position, ..fault("this byte is not UTF-8".to_owned(), "save the file as UTF-8") }
         })?;
         // A byte order mark is no part of the first line's columns.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Ok(Self { path: path.to_owned(), text, mode: Some(mode) })
+        Ok(Self { path: path.to_owned(), text: Text::new(text), mode: Some(mode) })
     }
 }
 

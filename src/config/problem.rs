@@ -31,12 +31,28 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Position {
-    /// The position of byte `offset` of `text`; an offset past the end means the end.
-    pub(super) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
-        Self { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+/// A text that knows where its lines begin: ten thousand clients with one mistake each are told in no time.
+pub(super) struct Text {
+    text: String,
+    lines: Vec<usize>,
+}
+
+impl Text {
+    pub fn new(text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { text, lines }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The position of byte `offset`; an offset past the end means the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines[line - 1];
+        let before = self.text.get(start..offset).unwrap_or(&self.text[start..]);
+        Position { line, column: before.chars().count() + 1 }
     }
 }
 
@@ -91,7 +107,7 @@ mod tests {
     #[test]
     fn positions_count_characters_from_one() {
         let at = |text, offset| {
-            let Position { line, column } = Position::of(text, offset);
+            let Position { line, column } = Text::new(str::to_owned(text)).position(offset);
             (line, column)
         };
         assert_eq!(at("", 0), (1, 1));

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::admin::options::AdminAddress;
-use crate::deliver::options::SignatureOptions;
+use crate::deliver::options::{Order, RetryOptions, SignatureOptions};
+use crate::event::EventType;
+use crate::source::client::Requirement;
 
 /// A directory with these files; all of them only for their owner.
 fn directory(files: &[(&str, &str)]) -> TempDir {
@@ -37,14 +40,17 @@ fn files_beside_the_main_one_are_merged_in_the_order_of_their_names() {
     let endpoint = |name: &str| format!("[[endpoint]]\nname = \"{name}\"\nurl = \"https://example.com\"\n");
     let directory = directory(&[
         ("radhook.toml", &format!("[store]\npath = \"data\"\n{SMALLEST}")),
-        ("radhook.d/20-second.toml", &endpoint("second")),
-        ("radhook.d/10-first.toml", &format!("[store]\nmax_size = \"1GiB\"\n{}", endpoint("first"))),
+        ("radhook.d/30.toml", &endpoint("third")),
+        ("radhook.d/10.toml", &format!("[store]\nmax_size = \"1GiB\"\n{}", endpoint("first"))),
+        ("radhook.d/50.toml", &endpoint("fifth")),
+        ("radhook.d/20.toml", &endpoint("second")),
+        ("radhook.d/40.toml", &endpoint("fourth")),
         ("radhook.d/.hidden.toml", "nonsense"),
         ("radhook.d/notes.txt", "nonsense"),
     ]);
     let (config, warnings) = load(&main_file(&directory)).unwrap();
     let names: Vec<&str> = config.endpoints.iter().map(|endpoint| &*endpoint.delivery.name).collect();
-    assert_eq!(names, ["crm", "first", "second"]);
+    assert_eq!(names, ["crm", "first", "second", "third", "fourth", "fifth"]);
     assert_eq!(config.store.max_size, 1 << 30);
     assert_eq!(config.store.journal_keep, 1 << 27);
     assert_eq!(config.store.path, directory.path().join("data"));
@@ -224,4 +230,34 @@ fn sources_without_a_name_are_numbered() {
     let (config, _) = read_text(&text).unwrap();
     let names: Vec<&str> = config.accounting.iter().map(|source| &*source.name).collect();
     assert_eq!(names, ["accounting", "accounting-2", "accounting-3"]);
+}
+
+#[test]
+fn a_client_is_known_by_its_network_and_every_setting_arrives() {
+    let client = "[[client]]\naddress = \"10.1.2.3/8\"\nsecret = \"sixteen bytes or more\"\nnas_type = \"mikrotik\"\n\
+        require_message_authenticator = \"yes\"\nswap_octets = true\n";
+    let (config, _) = read_text(&format!("{SMALLEST}{client}")).unwrap();
+    let client = config.clients.lookup("10.9.9.9".parse().unwrap()).unwrap();
+    assert_eq!((&*client.name, client.network.to_string().as_str()), ("10.1.2.3/8", "10.0.0.0/8"));
+    assert_eq!(client.secret.expose(), b"sixteen bytes or more");
+    assert_eq!(client.message_authenticator, Requirement::Yes);
+    assert_eq!((client.swap_octets, client.nas_type.as_deref()), (true, Some("mikrotik")));
+}
+
+#[test]
+fn every_setting_of_an_endpoint_arrives() {
+    let text = "[[endpoint]]\nname = \"x\"\nurl = \"http://localhost:8080/a?b=c\"\nmethod = \"PUT\"\nevents = [\"nas.*\"]\n\
+        timeout = \"3s\"\norder = \"none\"\nconcurrency = 2\nenabled = false\nheaders = { X-Site = \"lobby\" }\n\
+        signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"X-Sig\", prefix = \"v=\" }\n\
+        retry = { schedule = [], jitter = 1 }\n";
+    let (config, _) = read_text(&format!("{SMALLEST}{text}")).unwrap();
+    let Endpoint { subscription, delivery } = &config.endpoints[1];
+    assert!(subscription.wants(EventType::NasOn) && !subscription.wants(EventType::SessionStart));
+    assert_eq!((delivery.url.as_str(), delivery.method.as_str()), ("http://localhost:8080/a?b=c", "PUT"));
+    assert_eq!((delivery.timeout, delivery.order), (Duration::from_secs(3), Order::None));
+    assert_eq!((delivery.concurrency, delivery.enabled), (2, false));
+    assert_eq!(delivery.headers, [("x-site".parse().unwrap(), "lobby".parse().unwrap())]);
+    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0 });
+    let Some(SignatureOptions::HmacSha256 { header, prefix, .. }) = &delivery.signature else { panic!() };
+    assert_eq!((header.as_str(), prefix.as_str()), ("x-sig", "v="));
 }

@@ -1,6 +1,7 @@
 //! The room from its outer side: texts in, options or messages out.
 
 mod documentation;
+mod judgements;
 mod loading;
 mod properties;
 mod refusals;
@@ -62,4 +63,16 @@ fn problems_of(text: &str) -> Vec<String> {
 fn warnings_of(text: &str) -> Vec<String> {
     let (_, warnings) = read_in(Path::new("/nowhere"), &[("smallest.toml", SMALLEST), ("x.toml", text)]).unwrap();
     warnings.iter().map(ToString::to_string).collect()
+}
+
+/// Each text stands in `x.toml` beside a good config; each message is whole.
+#[track_caller]
+fn says(text: &str, messages: &[&str]) {
+    assert_eq!(problems_of(text), messages, "for:\n{text}");
+}
+
+/// Like [`says`], for the keys of an endpoint that is good but for them; they begin in line 4.
+#[track_caller]
+fn endpoint_says(keys: &str, messages: &[&str]) {
+    says(&format!("[[endpoint]]\nname = \"x\"\nurl = \"https://example.com\"\n{keys}\n"), messages);
 }
