@@ -5,7 +5,6 @@
 //! store. Whatever was not finished is on disk and goes on at the next start.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::admin::options::AdminAddress;
 use crate::admin::server::Bound;
@@ -26,12 +25,12 @@ use crate::deliver::client::{ClientError, Sender};
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
-use crate::radius::dictionary::Dictionary;
+use crate::radius::dictionary::{Dictionary, DictionaryError, Loader};
+use crate::source::SourceError;
 use crate::source::accounting::{self, AccountingSource};
 use crate::store::bell::Bell;
 use crate::store::durable::DurableStore;
 use crate::store::{Store, StoreError};
-use crate::{metrics, radius};
 
 /// How long requests under way may take to finish at a stop. systemd's own patience is 90 seconds; the default timeout
 /// of an endpoint is 10.
@@ -45,7 +44,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// A dictionary file cannot be used.
     #[error("dictionary: {0}")]
-    Dictionary(#[from] radius::dictionary::DictionaryError),
+    Dictionary(#[from] DictionaryError),
     /// An endpoint's client cannot be made.
     #[error("endpoint {endpoint}: {source}")]
     Endpoint {
@@ -60,7 +59,7 @@ pub enum StartError {
         /// Its name.
         source_name: String,
         /// What is wrong.
-        source: accounting::SourceError,
+        source: SourceError,
     },
     /// The admin API cannot listen.
     #[error("admin address {address}: {source}")]
@@ -170,7 +169,7 @@ impl Daemon {
                 accounting::start(options, Arc::clone(&clients), Arc::clone(&dictionary), intake.submissions.clone());
             match started {
                 Ok(source) => {
-                    let bound = source.local_addrs().iter().map(|address| (Arc::clone(&options.name), *address));
+                    let bound = source.local_addrs().into_iter().map(|address| (Arc::clone(&options.name), address));
                     daemon.addresses.accounting.extend(bound);
                     daemon.sources.push(source);
                 }
@@ -232,9 +231,7 @@ impl Daemon {
         }
         self.stop_delivery.send_replace(true);
         self.stop_admin.send_replace(true);
-        self.runtime.block_on(async {
-            while self.deliveries.join_next().await.is_some() {}
-        });
+        self.runtime.block_on(async { while self.deliveries.join_next().await.is_some() {} });
         // A writer that is gone has closed the channel; joining tells.
         let _ = self.intake.commands.send(Command::Stop);
         let mut well = self.writer.join().is_ok();
@@ -249,11 +246,17 @@ impl Daemon {
     }
 }
 
-/// The dictionaries of the config, the later ones on top of the earlier.
-fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, radius::dictionary::DictionaryError> {
-    if options.files.is_empty() && options.shipped {
+/// The dictionaries of the config, the later ones on top of the earlier. What they say that radhook does not understand
+/// is logged, and no reason to stay down.
+fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, DictionaryError> {
+    if options.shipped && options.files.is_empty() {
         return Ok(Dictionary::shipped());
     }
-    let files: &[PathBuf] = &options.files;
-    Ok(Arc::new(Dictionary::load(files, options.shipped)?))
+    let mut loader = if options.shipped { Loader::on(&Dictionary::shipped()) } else { Loader::empty() };
+    for file in &options.files {
+        loader.file(file)?;
+    }
+    let (dictionary, warnings) = loader.finish();
+    warnings.iter().for_each(|warning| warn!("dictionary: {warning}"));
+    Ok(Arc::new(dictionary))
 }

@@ -10,7 +10,7 @@ use super::Admin;
 use crate::event::{EventId, EventType};
 use crate::intake::Command;
 use crate::store::records::{self, Attempts, EndpointId, EventNumber, EventRecord, Pending, Settled};
-use crate::store::{Bytes, Key, StoreError};
+use crate::store::{Bytes, Key, Store, StoreError};
 
 /// How many records one page looks at, whatever it finds: a listing of a million deliveries is many small requests, none
 /// of which holds anything up.

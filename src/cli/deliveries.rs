@@ -255,7 +255,8 @@ fn whole(delivery: &Delivery, first: bool) -> anyhow::Result<()> {
 }
 
 fn event_id(text: &str) -> anyhow::Result<EventId> {
-    EventId::parse(text).with_context(|| format!("{text:?} is not an event id, such as 3f0e4c7a-52d1-8b6e-9a53-0c5d8a1be1f2"))
+    EventId::parse(text)
+        .with_context(|| format!("{text:?} is not an event id, such as 3f0e4c7a-52d1-8b6e-9a53-0c5d8a1be1f2"))
 }
 
 /// A time, or a span before now.

@@ -3,7 +3,11 @@
 mod arguments;
 pub mod check;
 pub mod config;
+mod daemon;
+pub mod deliveries;
+pub mod run;
 pub mod simulate;
+pub mod status;
 
 use std::process::ExitCode;
 
@@ -20,8 +24,11 @@ struct Cli {
 /// Every verb has its file in this room under the same name.
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Simulate(simulate::Args),
+    Run(run::Args),
     Check(check::Args),
+    Status(status::Args),
+    Deliveries(deliveries::Args),
+    Simulate(simulate::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -42,8 +49,11 @@ pub mod exit {
 /// causes, in one line.
 pub fn main() -> ExitCode {
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
-        Verb::Simulate(args) => simulate::run(args),
+        Verb::Run(args) => run::run(args),
         Verb::Check(args) => check::run(args),
+        Verb::Status(args) => status::run(args),
+        Verb::Deliveries(args) => deliveries::run(args),
+        Verb::Simulate(args) => simulate::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -87,7 +87,11 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.failures));
         if let Some(due) = endpoint.next_due {
             let wait = due.duration_since(now).as_secs();
-            words.push(if wait > 0 { format!("next attempt in {}", span(wait)) } else { "next attempt now".to_owned() });
+            words.push(if wait > 0 {
+                format!("next attempt in {}", span(wait))
+            } else {
+                "next attempt now".to_owned()
+            });
         }
     }
     match endpoint.state.as_str() {

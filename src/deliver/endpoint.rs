@@ -143,7 +143,7 @@ impl Delivery {
                 let ended = self.sender.attempt(&self.options, &id, render::native(record), now).await;
                 (pending.attempts.count + 1, ended)
             }
-            Err(error @ (StoreError::Record { .. })) => (u32::MAX, Ended::Impossible(error.to_string())),
+            Err(error @ StoreError::Record { .. }) => (u32::MAX, Ended::Impossible(error.to_string())),
             Err(error) => (1, Ended::Failed(error.to_string())),
         };
         let landed = Timestamp::now();
@@ -173,14 +173,5 @@ impl Delivery {
             Ok(outcome) => drop(self.outcomes.send(outcome)),
             Err(error) => error!(endpoint = %self.options.name, %error, "an attempt was cut off; it stays pending"),
         }
-    }
-}
-
-/// How a delivery's outcome reads in one word.
-pub fn word(then: Then) -> &'static str {
-    match then {
-        Then::Delivered => "delivered",
-        Then::Retry(_) => "retry",
-        Then::Dead => "dead",
     }
 }

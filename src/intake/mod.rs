@@ -81,8 +81,10 @@ pub fn start(
     let (commands, commanded) = bounded(16);
     let health = Arc::new(Health::default());
     let writer = Writer { store, planner, options, unsettled: Vec::new(), health: Arc::clone(&health) };
-    let thread =
-        thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run(&submitted, &settled, &commanded))?;
+    let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let _ends = ends;
+        writer.run(&submitted, &settled, &commanded);
+    })?;
     Ok((Intake { submissions, outcomes, commands, health }, thread))
 }
 

@@ -21,6 +21,7 @@ mod segment;
 mod sled;
 mod table;
 
+#[cfg(test)]
 mod tests;
 
 pub use durable::{DurableStore, Stats};
