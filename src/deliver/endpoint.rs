@@ -22,7 +22,7 @@ use super::policy::{self, Ended};
 use super::view::View;
 use crate::render;
 use crate::store::bell::Bell;
-use crate::store::queue::{self, Outcome, Place, Then};
+use crate::store::queue::{self, Outcome, Place};
 use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
 use crate::store::{Store, StoreError};
 
