@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 mod daemon;
 pub mod deliveries;
+pub mod demo;
 pub mod run;
 pub mod simulate;
 pub mod status;
@@ -26,6 +27,7 @@ struct Cli {
 enum Verb {
     Run(run::Args),
     Check(check::Args),
+    Demo(demo::Args),
     Status(status::Args),
     Deliveries(deliveries::Args),
     Simulate(simulate::Args),
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
         Verb::Run(args) => run::run(args),
         Verb::Check(args) => check::run(args),
+        Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Simulate(args) => simulate::run(args),
