@@ -34,6 +34,37 @@ pub const ACCOUNTING_ANSWERS: &str = "radhook_accounting_answers_total";
 /// Datagrams that the system dropped because an accounting port did not take them in time.
 pub const ACCOUNTING_OVERFLOWS: &str = "radhook_accounting_overflows_total";
 
+/// Events made, by type.
+pub const EVENTS: &str = "radhook_intake_events_total";
+/// Exchanges that were acknowledged and made no event.
+pub const EXCHANGES_WITHOUT_EVENT: &str = "radhook_intake_without_event_total";
+/// Whether the store accepts.
+pub const READY: &str = "radhook_intake_ready";
+/// What counts against `store.max_size`.
+pub const STORE_USED: &str = "radhook_store_used_bytes";
+/// `store.max_size`.
+pub const STORE_MAX_SIZE: &str = "radhook_store_max_bytes";
+/// Whether the last try at moving the journal into sled failed.
+pub const CHECKPOINT_FAILING: &str = "radhook_store_checkpoint_failing";
+/// Files in sled's `blobs/`.
+pub const STORE_BLOBS: &str = "radhook_store_blob_files";
+/// An endpoint's events offered.
+pub const ENDPOINT_RECEIVED: &str = "radhook_endpoint_received_total";
+/// An endpoint's events not asked for.
+pub const ENDPOINT_FILTERED: &str = "radhook_endpoint_filtered_total";
+/// An endpoint's events taken.
+pub const ENDPOINT_DELIVERED: &str = "radhook_endpoint_delivered_total";
+/// An endpoint's events waiting.
+pub const ENDPOINT_PENDING: &str = "radhook_endpoint_pending";
+/// An endpoint's dead letters.
+pub const ENDPOINT_DEAD: &str = "radhook_endpoint_dead";
+/// The age of an endpoint's oldest waiting event.
+pub const ENDPOINT_OLDEST_PENDING: &str = "radhook_endpoint_oldest_pending_seconds";
+/// Attempts at deliveries, by endpoint and result.
+pub const DELIVERY_ATTEMPTS: &str = "radhook_delivery_attempts_total";
+/// How long attempts took.
+pub const DELIVERY_SECONDS: &str = "radhook_delivery_attempt_seconds";
+
 /// Every metric there is.
 pub const ALL: &[Metric] = &[
     Metric {
@@ -54,6 +85,49 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         help: "Datagrams dropped by the system because the receive buffer of an accounting port was full, by source",
     },
+    Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
+    Metric {
+        name: EXCHANGES_WITHOUT_EVENT,
+        kind: Kind::Counter,
+        help: "Exchanges that were acknowledged and made no event, by reason: repeat (told before), status_type (it makes no event), no_session_id",
+    },
+    Metric {
+        name: READY,
+        kind: Kind::Gauge,
+        help: "1 while what comes in is stored and acknowledged, 0 while the store refuses",
+    },
+    Metric { name: STORE_USED, kind: Kind::Gauge, help: "Bytes that count against store.max_size" },
+    Metric { name: STORE_MAX_SIZE, kind: Kind::Gauge, help: "store.max_size, in bytes" },
+    Metric {
+        name: CHECKPOINT_FAILING,
+        kind: Kind::Gauge,
+        help: "1 while the journal cannot be moved into sled; nothing is lost by it, but the store fills",
+    },
+    Metric {
+        name: STORE_BLOBS,
+        kind: Kind::Gauge,
+        help: "Files that sled keeps beside its own and never syncs; anything but 0 is an alarm",
+    },
+    Metric {
+        name: ENDPOINT_RECEIVED,
+        kind: Kind::Counter,
+        help: "Events offered to an endpoint since it was first configured: delivered + pending + dead + filtered",
+    },
+    Metric { name: ENDPOINT_FILTERED, kind: Kind::Counter, help: "Events an endpoint did not ask for" },
+    Metric { name: ENDPOINT_DELIVERED, kind: Kind::Counter, help: "Events an endpoint took" },
+    Metric { name: ENDPOINT_PENDING, kind: Kind::Gauge, help: "Events waiting for an endpoint" },
+    Metric { name: ENDPOINT_DEAD, kind: Kind::Gauge, help: "Dead letters of an endpoint" },
+    Metric {
+        name: ENDPOINT_OLDEST_PENDING,
+        kind: Kind::Gauge,
+        help: "Age of the oldest event that waits for an endpoint, in seconds; 0 when none waits",
+    },
+    Metric {
+        name: DELIVERY_ATTEMPTS,
+        kind: Kind::Counter,
+        help: "Attempts at deliveries, by endpoint and result: 2xx, 3xx, 4xx, 5xx, other, no_answer",
+    },
+    Metric { name: DELIVERY_SECONDS, kind: Kind::Histogram, help: "How long attempts at deliveries took, by endpoint" },
 ];
 
 /// Tells the installed recorder what each metric means.

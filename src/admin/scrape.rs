@@ -1,14 +1,38 @@
 //! `GET /metrics`: what the process has counted, and what the store knows better than any counter, since it survives a
 //! restart: the conservation equation of every endpoint.
 
+use ::metrics::{counter, gauge};
+use jiff::Timestamp;
+
 use super::Admin;
-use crate::store::{StoreError, queue};
+use crate::metrics;
+use crate::store::StoreError;
 
 impl Admin {
     /// The metrics in the Prometheus text format, or `None` where the process counts nothing.
     pub fn scrape(&self) -> Result<Option<String>, StoreError> {
         let Some(recorder) = &self.metrics else { return Ok(None) };
-        let _ = queue::endpoints(&*self.store)?;
+        let status = self.status()?;
+        let now = Timestamp::now();
+        gauge!(metrics::READY).set(flag(status.ready));
+        gauge!(metrics::STORE_USED).set(status.store.used as f64);
+        gauge!(metrics::STORE_MAX_SIZE).set(status.store.max_size as f64);
+        gauge!(metrics::CHECKPOINT_FAILING).set(flag(status.store.checkpoint_error.is_some()));
+        gauge!(metrics::STORE_BLOBS).set(status.store.blobs as f64);
+        for endpoint in status.endpoints {
+            let labels = [("endpoint", endpoint.name)];
+            counter!(metrics::ENDPOINT_RECEIVED, &labels).absolute(endpoint.received);
+            counter!(metrics::ENDPOINT_FILTERED, &labels).absolute(endpoint.filtered);
+            counter!(metrics::ENDPOINT_DELIVERED, &labels).absolute(endpoint.delivered);
+            gauge!(metrics::ENDPOINT_PENDING, &labels).set(endpoint.pending as f64);
+            gauge!(metrics::ENDPOINT_DEAD, &labels).set(endpoint.dead as f64);
+            let age = endpoint.oldest_pending.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
+            gauge!(metrics::ENDPOINT_OLDEST_PENDING, &labels).set(age);
+        }
         Ok(Some(recorder.render()))
     }
+}
+
+fn flag(set: bool) -> f64 {
+    f64::from(u8::from(set))
 }

@@ -40,6 +40,9 @@ enum LogFormat {
     Json,
 }
 
+/// Borders of the latency histograms, in seconds: from a receiver on the same host to the default timeout and beyond.
+const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
+
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<u8> {
     start_log(args.log_format, &args.log)?;
@@ -54,7 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
             return Ok(exit::CONFIG_INVALID);
         }
     };
-    let recorder = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.install_recorder().context("metrics")?;
     metrics::describe();
     let mut daemon = Daemon::start(&config, Some(recorder))?;
     ready(args.log_format, daemon.addresses());

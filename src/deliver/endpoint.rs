@@ -9,6 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::{counter, histogram};
 use crossbeam_channel::Sender as Channel;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use super::client::Sender;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
 use super::view::View;
+use crate::metrics;
 use crate::render;
 use crate::store::bell::Bell;
 use crate::store::queue::{self, Outcome, Place};
@@ -154,8 +156,24 @@ impl Delivery {
         };
         let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         let attempt = Attempt { at: now.as_millisecond(), took_ms, status, error };
+        self.count(&attempt);
         self.view.attempted(&self.options.name, &attempt, then, landed);
         Outcome { endpoint: self.id, event, attempt, then }
+    }
+
+    fn count(&self, attempt: &Attempt) {
+        let result = match attempt.status {
+            Some(200..300) => "2xx",
+            Some(300..400) => "3xx",
+            Some(400..500) => "4xx",
+            Some(500..600) => "5xx",
+            Some(_) => "other",
+            None => "no_answer",
+        };
+        let endpoint = || self.options.name.to_string();
+        counter!(metrics::DELIVERY_ATTEMPTS, "endpoint" => endpoint(), "result" => result).increment(1);
+        let seconds = f64::from(attempt.took_ms) / 1e3;
+        histogram!(metrics::DELIVERY_SECONDS, "endpoint" => endpoint()).record(seconds);
     }
 
     fn load(&self, event: EventNumber) -> Result<(Pending, EventRecord), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -11,7 +11,20 @@ use crate::store::records::Attempt;
 
 /// One endpoint's state, written by its delivery and read by the admin API.
 #[derive(Debug, Default)]
-pub struct View(Mutex<Seen>);
+pub struct View(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    seen: Seen,
+    /// The log's last word was that it fails.
+    said_failing: bool,
+    /// When the log's last word on a change was.
+    said_at: Option<Timestamp>,
+}
+
+/// A receiver that fails now and then changes its state many times a second; the log hears of a change to the worse once
+/// in so long.
+const SAID_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// A snapshot of a [`View`].
 #[derive(Debug, Default, Clone, Serialize)]
@@ -34,23 +47,26 @@ pub struct Seen {
 impl View {
     /// The state now.
     pub fn seen(&self) -> Seen {
-        self.lock().clone()
+        self.lock().seen.clone()
     }
 
     /// Notes how many requests are under way.
     pub(super) fn in_the_air(&self, requests: usize) {
-        self.lock().in_flight = requests;
+        self.lock().seen.in_flight = requests;
     }
 
-    /// Notes an attempt. Says so in the log when the endpoint begins to fail, when it works again, and for each event
-    /// given up: not for every attempt, of which there may be thousands a second.
+    /// Notes an attempt. The log hears when the endpoint begins to fail and when it works again, not of every attempt, of
+    /// which there may be thousands a second.
     pub(super) fn attempted(&self, endpoint: &str, attempt: &Attempt, then: Then, now: Timestamp) {
-        let mut seen = self.lock();
+        let mut known = self.lock();
         if then == Then::Delivered {
-            if seen.failures > 0 {
-                info!(endpoint, failures = seen.failures, "takes deliveries again");
+            if known.said_failing {
+                info!(endpoint, failures = known.seen.failures, "takes deliveries again");
+                known.said_failing = false;
+                known.said_at = Some(now);
             }
-            *seen = Seen { in_flight: seen.in_flight, last_success: Some(now), failures: 0, ..seen.clone() };
+            known.seen.last_success = Some(now);
+            known.seen.failures = 0;
             return;
         }
         let reason = match (&attempt.error, attempt.status) {
@@ -58,15 +74,17 @@ impl View {
             (None, Some(status)) => format!("answered {status}"),
             (None, None) => "no answer".to_owned(),
         };
-        if seen.failures == 0 {
+        if !known.said_failing && known.said_at.is_none_or(|at| now.duration_since(at) >= SAID_AGAIN) {
             warn!(endpoint, reason, "a delivery failed; retried by the schedule");
+            known.said_failing = true;
+            known.said_at = Some(now);
         }
-        seen.failures += 1;
-        seen.last_failure = Some(now);
-        seen.last_error = Some(reason);
+        known.seen.failures += 1;
+        known.seen.last_failure = Some(now);
+        known.seen.last_error = Some(reason);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,12 +12,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ::metrics::counter;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::exchange::{Stored, Submission};
+use crate::metrics;
+use crate::session::Meaningless;
+use crate::store::bell::Rung;
 use crate::store::queue::Outcome;
 use crate::store::records::EventNumber;
 use crate::store::{Durability, Store, StoreError, StoreOptions};
@@ -148,31 +152,40 @@ impl Writer {
         if submissions.is_empty() && self.unsettled.is_empty() {
             return;
         }
-        let stored = match self.commit(&submissions) {
-            Ok(()) => {
+        let committed = match self.commit(&submissions) {
+            Ok(committed) => {
                 self.unsettled.clear();
                 if exchanges > 0 {
                     self.health.accepts();
                 }
-                Stored::Yes
+                Some(committed)
             }
             Err(error) => {
                 self.health.refuses(&error, Timestamp::now());
                 // Deliveries that were made should not be made again because new events find no room.
-                if exchanges > 0 && self.commit(&[]).is_ok() {
+                if exchanges > 0
+                    && let Ok(committed) = self.commit(&[])
+                {
                     self.unsettled.clear();
+                    self.planner.ring(committed.rung);
                 }
-                Stored::No
+                None
             }
         };
+        let stored = if committed.is_some() { Stored::Yes } else { Stored::No };
+        // The NAS waits, the receivers do not: acknowledgements go first.
         for submission in submissions {
             let nothing_to_store = submission.exchanges.is_empty();
             (submission.done)(if nothing_to_store { Stored::Yes } else { stored });
         }
+        if let Some(committed) = committed {
+            self.planner.ring(committed.rung);
+            committed.came.iter().for_each(|came| count(*came));
+        }
     }
 
     /// One batch: the submissions' exchanges and the outcomes at hand.
-    fn commit(&self, submissions: &[Submission]) -> Result<(), StoreError> {
+    fn commit(&self, submissions: &[Submission]) -> Result<Committed, StoreError> {
         let now = Timestamp::now().as_millisecond();
         let store = &*self.store;
         let mut plan = self.planner.plan(store);
@@ -183,13 +196,9 @@ impl Writer {
         for outcome in &self.unsettled {
             self.planner.settle(&mut plan, outcome, now)?;
         }
-        if !plan.is_empty() {
-            let durability = if came.is_empty() { Durability::Lazy } else { Durability::Durable };
-            let rung = plan.commit(store, durability)?;
-            self.planner.ring(rung);
-        }
-        count(&came);
-        Ok(())
+        let durability = if came.is_empty() { Durability::Lazy } else { Durability::Durable };
+        let rung = if plan.is_empty() { Vec::new() } else { plan.commit(store, durability)? };
+        Ok(Committed { rung, came })
     }
 
     fn revive(&self, endpoint: &str, events: &[EventNumber]) -> Result<usize, StoreError> {
@@ -212,7 +221,25 @@ impl Writer {
     }
 }
 
-fn count(_came: &[Came]) {}
+/// What a commit leaves to be told.
+struct Committed {
+    rung: Vec<Rung>,
+    came: Vec<Came>,
+}
+
+fn count(came: Came) {
+    match came {
+        Came::Event(kind) => counter!(metrics::EVENTS, "type" => kind.name()).increment(1),
+        Came::Repeat => counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => "repeat").increment(1),
+        Came::Meaningless(why) => {
+            let reason = match why {
+                Meaningless::Status => "status_type",
+                Meaningless::SessionId => "no_session_id",
+            };
+            counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(1);
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;
