@@ -1,7 +1,10 @@
 //! The command line: one file per verb, each with its `Args` and a `run` that answers with the exit code.
 
 mod arguments;
+mod interrupt;
+pub mod listen;
 pub mod simulate;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -18,7 +21,9 @@ struct Cli {
 /// Every verb has its file in this room under the same name.
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Listen(listen::Args),
     Simulate(simulate::Args),
+    Verify(verify::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -39,7 +44,9 @@ pub mod exit {
 /// causes, in one line.
 pub fn main() -> ExitCode {
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
+        Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
+        Verb::Verify(args) => verify::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
