@@ -80,6 +80,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration).map_err(|_| format!("{text:?} lies before now"))
 }
 
+/// `--tolerance`: 0 takes any age.
+pub fn tolerance(given: Duration) -> Option<Duration> {
+    (!given.is_zero()).then_some(given)
+}
+
 /// A share between 0 and 1.
 pub fn share(text: &str) -> Result<f64, String> {
     match text.parse() {

@@ -6,9 +6,12 @@ pub mod config;
 mod daemon;
 pub mod deliveries;
 pub mod demo;
+mod interrupt;
+pub mod listen;
 pub mod run;
 pub mod simulate;
 pub mod status;
+pub mod verify;
 
 use std::process::ExitCode;
 
@@ -30,7 +33,9 @@ enum Verb {
     Demo(demo::Args),
     Status(status::Args),
     Deliveries(deliveries::Args),
+    Listen(listen::Args),
     Simulate(simulate::Args),
+    Verify(verify::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -56,7 +61,9 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
+        Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
+        Verb::Verify(args) => verify::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::arguments::{duration, secret_from, share};
 use super::exit;
+use super::interrupt::Interrupt;
 use crate::lab::load::{self, LoadOptions, LoadReport, Pace};
 use crate::lab::nas::NasOptions;
 use crate::secret::Secret;
@@ -121,13 +122,13 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
 
 /// Ctrl-C ends the run early, with a report.
 fn stop_at_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let interrupt = runtime.block_on(async { Interrupt::catch() }).context("catch Ctrl-C")?;
+    let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
     std::thread::spawn(move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            told.store(true, Ordering::Relaxed);
-        }
+        runtime.block_on(interrupt.wait());
+        told.store(true, Ordering::Relaxed);
     });
     Ok(stop)
 }

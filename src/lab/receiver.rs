@@ -21,7 +21,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::deliver::sign::{Signer, WEBHOOK_ID};
 use behaviour::Conduct;
@@ -37,6 +38,9 @@ pub const MAX_RECORDS: usize = 10_000;
 
 /// Bytes of bodies kept among them.
 const MAX_RECORDED_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long [`Receiver::stop`] waits for answers under way: enough to write them, too short for a hanging one.
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// What a receiver listens on and believes.
 #[derive(Debug, Clone)]
@@ -127,11 +131,13 @@ pub struct ReceiverError {
     pub source: io::Error,
 }
 
-/// A running receiver. Dropped, it stops and closes its connections.
+/// A running receiver. Dropped, it stops at once and breaks off its connections.
 pub struct Receiver {
     address: SocketAddr,
     state: Arc<State>,
-    task: AbortHandle,
+    stop: watch::Sender<bool>,
+    /// Holds the listening socket and every connection.
+    task: JoinHandle<()>,
 }
 
 struct State {
@@ -159,8 +165,16 @@ impl Receiver {
         let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let state = Arc::new(State { options, report: Box::new(report), inner: Mutex::new(Inner::new()) });
-        let task = tokio::spawn(serve::accept(listener, Arc::clone(&state))).abort_handle();
-        Ok(Self { address, state, task })
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(serve::accept(listener, Arc::clone(&state), stopped));
+        Ok(Self { address, state, stop, task })
+    }
+
+    /// Takes no more requests, lets those under way have their answer within [`GRACE`], and counts for the last time.
+    pub async fn stop(mut self) -> Summary {
+        let _ = self.stop.send(true);
+        let _ = tokio::time::timeout(GRACE, &mut self.task).await;
+        self.summary()
     }
 
     /// Where it listens.

@@ -3,3 +3,4 @@
 mod load;
 mod nas;
 mod receiver;
+mod verbs;

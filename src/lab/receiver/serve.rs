@@ -1,7 +1,7 @@
 //! The receiver's connections: reads each request whole and lets its fate happen to it.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,8 +13,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 
@@ -33,28 +33,44 @@ const BREATH: Duration = Duration::from_millis(10);
 /// Bytes of a dripping body: more than any sender should wait for.
 const DRIP_BYTES: usize = 1024 * 1024;
 
-/// Takes connections until it is aborted; they end with it.
-pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
+/// Takes connections until it is told to stop, then lets their requests under way be answered. They end with it when it
+/// is aborted.
+pub(super) async fn accept(listener: TcpListener, state: Arc<State>, mut stopped: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let permit = Arc::clone(&room).acquire_owned().await.expect("this semaphore is never closed");
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+        };
+        let Ok((stream, _)) = accepted else {
             // Out of files, or a sender that left while it queued: neither is ours to mend.
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let state = Arc::clone(&state);
+        let (state, stopped) = (Arc::clone(&state), stopped.clone());
         connections.spawn(async move {
-            let service = service_fn(|request| serve(Arc::clone(&state), request));
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-            // How a connection ends is the sender's business; every whole request on it was reported.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            connection(stream, state, stopped).await;
             drop(permit);
         });
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>, mut stopped: watch::Receiver<bool>) {
+    let service = service_fn(|request| serve(Arc::clone(&state), request));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    // How a connection ends is the sender's business; every whole request on it was reported.
+    tokio::select! {
+        _ = &mut connection => return,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 /// As the error of a service it makes hyper close the connection without an answer.
