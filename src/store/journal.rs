@@ -119,6 +119,8 @@ impl Journal {
         let mut replay = Replay::default();
         let live = journal.list(from)?;
         let mut end = End::Superseded;
+        // Where the segment before ended: if the next one starts beyond that, something is missing there.
+        let mut ended: Option<(PathBuf, u64)> = None;
         for (number, (index, until)) in live.iter().enumerate() {
             let segment = journal.read(*index)?;
             let (start, missing) = if *index == from.segment {
@@ -129,11 +131,10 @@ impl Journal {
             };
             if missing {
                 let (expected, found) = (journal.next_sequence, until.unwrap_or(segment.header.first));
-                return Err(StoreError::Damaged {
-                    path: segment.path,
-                    offset: 0,
-                    what: format!("the journal should go on with batch {expected}, and goes on with {found}"),
-                });
+                let what =
+                    format!("batch {expected} should stand here, and {} goes on with {found}", segment.path.display());
+                let (path, offset) = ended.unwrap_or((segment.path, 0));
+                return Err(StoreError::Damaged { path, offset, what });
             }
             let mut offset = start.offset;
             let (position, how) = segment.walk(start, *until, &mut |frame, position| {
@@ -153,6 +154,7 @@ impl Journal {
                 replay.torn = Some((segment.path.clone(), position.offset));
             }
             end = how;
+            ended = Some((segment.path.clone(), position.offset));
             let length = segment.bytes.len() as u64;
             if end == End::Closed && number + 1 == live.len() {
                 let file = journal.fs.open(&segment.path).map_err(StoreError::io("opening", &segment.path))?;
