@@ -398,15 +398,17 @@ impl Journal {
     }
 
     /// Cuts sealed segments that are less than half full at the end of their frames: each restart after a crash leaves
-    /// one. Only those that a later segment supersedes already.
+    /// one. Only when there is an active one, which supersedes whatever the cut takes away.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the rest is cut another time.
     pub fn cut_sealed(&mut self) -> Result<(), StoreError> {
-        let Some(active) = self.active.as_ref().map(|active| active.index) else { return Ok(()) };
+        if self.active.is_none() {
+            return Ok(());
+        }
         for at in 0..self.sealed.len() {
             let Sealed { index, length, end } = self.sealed[at];
-            if let Some(end) = end.filter(|end| *end < length / 2 && index < active) {
+            if let Some(end) = end.filter(|end| *end < length / 2) {
                 let path = self.path(index);
                 let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;
                 file.set_len(end).map_err(StoreError::io("cutting", &path))?;
@@ -478,7 +480,7 @@ impl Preparation {
                 made.map_err(failed)?
             }
         };
-        // The old name must be gone for good before a new header is written into the file.
+        // The old name must be gone for good before a new header is written into the file: `recover` reads what is kept.
         self.fs.sync_dir(&self.dir).map_err(failed)?;
         Ok(file)
     }

@@ -2,6 +2,8 @@
 
 mod crash;
 mod durable;
+mod journal;
+mod model;
 mod sim;
 
 use std::path::Path;
