@@ -406,9 +406,14 @@ impl Engine {
         self.queue().closed = true;
         let synced = self.sync();
         let checkpointed = self.checkpoint();
-        let marked = if synced.is_ok() { lock(&self.journal).close() } else { Ok(()) };
+        let marked = if synced.is_ok() { self.mark_closed() } else { Ok(()) };
         let closed = write(&self.table).take().map_or(Ok(()), |table| table.close());
         synced.and(checkpointed.map(drop)).and(marked).and(closed)
+    }
+
+    /// Writes the journal's closing mark.
+    pub(super) fn mark_closed(&self) -> Result<(), StoreError> {
+        lock(&self.journal).close()
     }
 
     /// The figures of this moment.

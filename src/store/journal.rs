@@ -119,6 +119,8 @@ impl Journal {
         let mut replay = Replay::default();
         let live = journal.list(from)?;
         let mut end = End::Superseded;
+        // Where the segment before ended: if the next one starts beyond that, something is missing there.
+        let mut ended: Option<(PathBuf, u64)> = None;
         for (number, (index, until)) in live.iter().enumerate() {
             let segment = journal.read(*index)?;
             let (start, missing) = if *index == from.segment {
@@ -129,11 +131,10 @@ impl Journal {
             };
             if missing {
                 let (expected, found) = (journal.next_sequence, until.unwrap_or(segment.header.first));
-                return Err(StoreError::Damaged {
-                    path: segment.path,
-                    offset: 0,
-                    what: format!("the journal should go on with batch {expected}, and goes on with {found}"),
-                });
+                let what =
+                    format!("batch {expected} should stand here, and {} goes on with {found}", segment.path.display());
+                let (path, offset) = ended.unwrap_or((segment.path, 0));
+                return Err(StoreError::Damaged { path, offset, what });
             }
             let mut offset = start.offset;
             let (position, how) = segment.walk(start, *until, &mut |frame, position| {
@@ -153,6 +154,7 @@ impl Journal {
                 replay.torn = Some((segment.path.clone(), position.offset));
             }
             end = how;
+            ended = Some((segment.path.clone(), position.offset));
             let length = segment.bytes.len() as u64;
             if end == End::Closed && number + 1 == live.len() {
                 let file = journal.fs.open(&segment.path).map_err(StoreError::io("opening", &segment.path))?;
@@ -396,15 +398,17 @@ impl Journal {
     }
 
     /// Cuts sealed segments that are less than half full at the end of their frames: each restart after a crash leaves
-    /// one. Only those that a later segment supersedes already.
+    /// one. Only when there is an active one, which supersedes whatever the cut takes away.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the rest is cut another time.
     pub fn cut_sealed(&mut self) -> Result<(), StoreError> {
-        let Some(active) = self.active.as_ref().map(|active| active.index) else { return Ok(()) };
+        if self.active.is_none() {
+            return Ok(());
+        }
         for at in 0..self.sealed.len() {
             let Sealed { index, length, end } = self.sealed[at];
-            if let Some(end) = end.filter(|end| *end < length / 2 && index < active) {
+            if let Some(end) = end.filter(|end| *end < length / 2) {
                 let path = self.path(index);
                 let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;
                 file.set_len(end).map_err(StoreError::io("cutting", &path))?;
@@ -476,7 +480,7 @@ impl Preparation {
                 made.map_err(failed)?
             }
         };
-        // The old name must be gone for good before a new header is written into the file.
+        // The old name must be gone for good before a new header is written into the file: `recover` reads what is kept.
         self.fs.sync_dir(&self.dir).map_err(failed)?;
         Ok(file)
     }

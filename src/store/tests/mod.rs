@@ -1,6 +1,10 @@
 //! Tests that look at the store through its public face, or at several of its parts at once.
 
+mod crash;
 mod durable;
+mod journal;
+mod model;
+mod sim;
 
 use std::path::Path;
 use std::time::Duration;
