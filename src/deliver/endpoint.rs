@@ -19,12 +19,13 @@ use tracing::{error, warn};
 
 use super::client::Sender;
 use super::options::EndpointOptions;
+use super::pace::Pace;
 use super::policy::{self, Ended};
 use super::view::View;
 use crate::metrics;
 use crate::render;
 use crate::store::bell::Bell;
-use crate::store::queue::{self, Outcome, Place};
+use crate::store::queue::{self, Outcome, Place, Then};
 use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
 use crate::store::{Store, StoreError};
 
@@ -71,6 +72,7 @@ impl Delivery {
         let mut hand = Hand::default();
         let mut cursor: Place = (i64::MIN, 0);
         let mut in_the_air: JoinSet<Outcome> = JoinSet::new();
+        let mut pace = Pace::default();
         loop {
             let rung = delivery.bell.take();
             rung.settled.iter().for_each(|event| {
@@ -81,6 +83,10 @@ impl Delivery {
             }
             let mut wake = Instant::now() + LONGEST_SLEEP;
             while delivery.options.enabled && in_the_air.len() < delivery.options.concurrency {
+                if let Some(held_until) = pace.held_until(std::time::Instant::now()) {
+                    wake = wake.min(held_until.into());
+                    break;
+                }
                 if hand.ready.is_empty() {
                     match delivery.refill(&mut hand, &mut cursor) {
                         Ok(Some(due_in)) if hand.ready.is_empty() => wake = wake.min(Instant::now() + due_in),
@@ -92,6 +98,7 @@ impl Delivery {
                     }
                 }
                 let Some(event) = hand.ready.pop_front() else { break };
+                pace.started(std::time::Instant::now());
                 let delivery = Arc::clone(&delivery);
                 in_the_air.spawn(async move { delivery.attempt(event).await });
             }
@@ -99,13 +106,13 @@ impl Delivery {
             tokio::select! {
                 _ = stop.changed() => break,
                 () = delivery.bell.wait() => {}
-                Some(landed) = in_the_air.join_next() => delivery.landed(landed),
+                Some(landed) = in_the_air.join_next() => delivery.landed(landed, &mut pace),
                 () = sleep_until(wake) => {}
             }
         }
         let drain = async {
             while let Some(landed) = in_the_air.join_next().await {
-                delivery.landed(landed);
+                delivery.landed(landed, &mut pace);
             }
         };
         if timeout(grace, drain).await.is_err() {
@@ -185,10 +192,13 @@ impl Delivery {
         Ok((records::decode(&pending_key, &pending)?, EventRecord::decode(&event_key, &record)?))
     }
 
-    fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>) {
+    fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>, pace: &mut Pace) {
         match landed {
-            // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
-            Ok(outcome) => drop(self.outcomes.send(outcome)),
+            Ok(outcome) => {
+                pace.landed(outcome.then == Then::Delivered);
+                // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
+                drop(self.outcomes.send(outcome));
+            }
             Err(error) => error!(endpoint = %self.options.name, %error, "an attempt was cut off; it stays pending"),
         }
     }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod egress;
 pub mod endpoint;
 pub mod options;
+pub mod pace;
 pub mod policy;
 pub mod resolve;
 pub mod sign;
