@@ -149,7 +149,7 @@ impl Delivery {
         let (made, ended) = match self.load(event) {
             Ok((pending, record)) => {
                 let id = record.head.id.to_string();
-                let ended = self.sender.attempt(&self.options, &id, render::native(record), now).await;
+                let ended = self.sender.attempt(&self.options, &id, render::native(record.json), now).await;
                 (pending.attempts.count + 1, ended)
             }
             Err(error @ StoreError::Record { .. }) => (u32::MAX, Ended::Impossible(error.to_string())),

@@ -34,6 +34,17 @@ impl fmt::Display for EventId {
     }
 }
 
+/// What is remembered of a fact already told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The number of the event it made.
+    pub event: u64,
+    /// When it happened, in milliseconds since 1970.
+    pub happened_at: i64,
+    /// Which occurrence it was, from 0.
+    pub occurrence: u32,
+}
+
 /// Collects the parts of a fact. Every part goes in behind its length, and an absent part differs from an empty one,
 /// so that no two facts run together.
 #[derive(Debug, Clone)]

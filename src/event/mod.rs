@@ -19,9 +19,8 @@ use serde::{Serialize, Serializer};
 
 pub use catalogue::EventType;
 pub use facts::{Counters, Facts};
-pub use id::{EventId, Fingerprint};
+pub use id::{EventId, Fingerprint, Told};
 
-use crate::exchange::Origin;
 use crate::radius::Attributes;
 
 /// One event.
@@ -58,20 +57,6 @@ pub struct Source<'a> {
     pub received_at: Timestamp,
     /// The radhook that received it.
     pub node: Arc<str>,
-}
-
-impl<'a> Source<'a> {
-    /// The source of what came by `origin`.
-    pub fn new(origin: &'a Origin, received_at: Timestamp, node: &Arc<str>) -> Self {
-        Self {
-            name: &origin.source,
-            kind: origin.kind,
-            client: &origin.client,
-            address: origin.address.to_canonical(),
-            received_at,
-            node: Arc::clone(node),
-        }
-    }
 }
 
 /// `data` of events made from RADIUS.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use crate::event::EventType;
+use crate::event::{EventType, Told};
 use crate::exchange::Exchange;
 use crate::route::Subscription;
-use crate::session::repeat::{self, Told, Verdict};
+use crate::session::repeat::{self, Verdict};
 use crate::session::{self, Meaning, Meaningless};
 use crate::store::bell::{Bell, Rung};
 use crate::store::queue::{self, Outcome, Queue};

@@ -1,7 +1,5 @@
 //! An event's body and headers, as its receiver wants them. Rendered at delivery: the store keeps each event once.
 
-use crate::store::records::EventRecord;
-
 /// What is sent: the body, byte for byte as it is signed, and its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -11,7 +9,7 @@ pub struct Rendered {
     pub content_type: &'static str,
 }
 
-/// The `native` format: the event as it is stored.
-pub fn native(record: EventRecord) -> Rendered {
-    Rendered { body: record.json, content_type: "application/json" }
+/// The `native` format: the event's JSON as it is stored.
+pub fn native(json: Vec<u8>) -> Rendered {
+    Rendered { body: json, content_type: "application/json" }
 }

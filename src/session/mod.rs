@@ -180,10 +180,22 @@ pub fn observe<'a>(
         id,
         kind: meaning.status.event(),
         timestamp: meaning.happened_at,
-        source: Source::new(&exchange.origin, exchange.received_at, node),
+        source: source(exchange, node),
         data,
     };
     Step { record: record.map(|record| record.settled(meaning, exchange.received_at)), event }
+}
+
+/// How radhook learned of it.
+fn source<'a>(exchange: &'a Exchange, node: &Arc<str>) -> Source<'a> {
+    Source {
+        name: &exchange.origin.source,
+        kind: exchange.origin.kind,
+        client: &exchange.origin.client,
+        address: exchange.origin.address.to_canonical(),
+        received_at: exchange.received_at,
+        node: Arc::clone(node),
+    }
 }
 
 /// `data.session`, from the record before this packet's counters replace the last ones.

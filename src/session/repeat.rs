@@ -7,22 +7,12 @@
 //! the fact's next occurrence, with an id of its own.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+
+use crate::event::Told;
 
 /// NASes and proxies retransmit for up to a few minutes, and not all of them raise Acct-Delay-Time; no NAS reboots and
 /// repeats a session id, user, device and all counters within five.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(5);
-
-/// What is remembered of a fact already told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// The number of the event it made.
-    pub event: u64,
-    /// When it happened, in milliseconds since 1970.
-    pub happened_at: i64,
-    /// Which occurrence it was, from 0.
-    pub occurrence: u32,
-}
 
 /// Whether a fact is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
-use super::repeat::{Told, Verdict, judge};
+use super::repeat::{Verdict, judge};
 use super::*;
+use crate::event::Told;
 use crate::exchange::Origin;
 use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
 use serde_json::{Value as Json, json};

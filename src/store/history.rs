@@ -3,7 +3,7 @@
 
 use super::records::{self, EndpointId, EventNumber, EventRecord};
 use super::{Draft, Store, StoreError, StoreOptions};
-use crate::session::repeat::Told;
+use crate::event::Told;
 
 /// How many events one call looks at, so that a large purge does not hold up the writer: at one call a second this
 /// forgets twice as fast as a busy site takes in.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `E` event | [`EventRecord`]: an event and its JSON |
 //! | `T` id of the first occurrence | [`Told`]: which event a fact made |
-//! | `S` session key | [`session::Record`](crate::session::Record) |
+//! | `S` session key | the session's record (the session room's) |
 //! | `X` time, session key | nothing: when to look whether the session's record can go |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
@@ -21,10 +21,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Key, StoreError};
-use crate::event::{EventId, EventType};
-use crate::session::SessionKey;
 #[cfg(doc)]
-use crate::session::repeat::Told;
+use crate::event::Told;
+use crate::event::{EventId, EventType};
 
 /// The version of every record written here. A reader meets older ones after an upgrade and newer ones after a
 /// downgrade; the latter are refused in words.
@@ -185,17 +184,17 @@ pub fn told(base: &[u8; 16]) -> Key {
 }
 
 /// The key of a session.
-pub fn session(session: &SessionKey) -> Key {
+pub fn session(session: &[u8; 16]) -> Key {
     key(b'S', &[session])
 }
 
 /// The key of a look at a session, at a time in milliseconds since 1970.
-pub fn expiry(at: i64, session: &SessionKey) -> Key {
+pub fn expiry(at: i64, session: &[u8; 16]) -> Key {
     key(b'X', &[&ordered(at), session])
 }
 
 /// The parts of an [`expiry`] key.
-pub fn read_expiry(key: &[u8]) -> Option<(i64, SessionKey)> {
+pub fn read_expiry(key: &[u8]) -> Option<(i64, [u8; 16])> {
     let rest = key.strip_prefix(b"X")?;
     let (at, session) = rest.split_first_chunk::<8>()?;
     Some((unordered(*at), session.try_into().ok()?))
