@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use http::HeaderName;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 
 use crate::deliver::options::SignatureOptions;
 use crate::deliver::sign::{DEFAULT_HEADER, Signer};
@@ -73,11 +73,15 @@ pub fn secret_from(file: &Path) -> anyhow::Result<Secret> {
     Ok(Secret::new(content.trim_ascii_end()))
 }
 
-/// A duration as in the config: `10s`, `1h30m`, `250ms`.
+/// A duration as in the config: `250ms`, `10s`, `1h30m`, `5d`; `0` needs no unit.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is no duration; write for example 250ms, 10s or 1h30m"))?;
-    Duration::try_from(duration).map_err(|_| format!("{text:?} lies before now"))
+    let unclear = || format!("{text:?} is no duration; write for example 250ms, 10s or 1h30m");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let span: Span = text.parse().map_err(|_| unclear())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| unclear())?;
+    Duration::try_from(duration).map_err(|_| format!("{text:?} is less than nothing"))
 }
 
 /// `--tolerance`: 0 takes any age.

@@ -234,17 +234,23 @@ fn more_than_an_identifier_can_tell_apart_go_through_several_sockets() {
 
 #[test]
 fn at_a_given_rate_a_stall_counts_from_when_packets_should_have_left() {
-    // The responder sleeps once for 300 ms. At 100 a second about 30 packets fall into that time; their latencies must
-    // fill the whole range up to it, though answers come in one burst.
+    // The responder sleeps once for 300 ms, with every session waiting for it. At 100 a second some 30 packets should
+    // leave meanwhile and cannot; those of the first 200 ms are then more than 100 ms late.
     let mut taken = 0;
     let responder = Responder::start(move |request: &[u8]| {
         taken += 1;
-        if taken == 10 {
+        if taken == 20 {
             std::thread::sleep(Duration::from_millis(300));
         }
         vec![acknowledgement(request, SECRET)]
     });
-    let report = played(&LoadOptions { pace: Pace::Rate(100.0), ..options(responder.address) });
+    let few = LoadOptions {
+        pace: Pace::Rate(100.0),
+        sessions: Some(5),
+        nas: NasOptions { interims: 38, ..NasOptions::default() },
+        ..options(responder.address)
+    };
+    let report = played(&few);
     assert_eq!((report.acknowledged, report.lost), (200, 0));
     assert!(report.elapsed >= Duration::from_millis(1980), "{:?}", report.elapsed);
     let slow = 200 - report.latency.count_between(0, 100_000_000);

@@ -67,8 +67,10 @@ mod verify {
         let headers = standard(SECRET).sign("e-1", Timestamp::from_second(1_614_265_330).unwrap(), b"{}").unwrap();
         let output = verify(&["--secret", SECRET], &headers, b"{}");
         assert!(stdout(&output).contains("s old, and 300 s are allowed"), "{output:?}");
-        let output = verify(&["--secret", SECRET, "--tolerance", "0s"], &headers, b"{}");
-        assert_eq!(stdout(&output), "valid\n");
+        for any in ["0", "0s", "36500d"] {
+            let output = verify(&["--secret", SECRET, "--tolerance", any], &headers, b"{}");
+            assert_eq!(stdout(&output), "valid\n", "{any}");
+        }
     }
 
     #[test]
@@ -110,6 +112,8 @@ mod verify {
             (&["--secret", "key", "--prefix", "sha256=", "-H", "a: b", "-"], "belong to --scheme hmac-sha256"),
             (&["--secret", "key", "-"], "give the request's headers"),
             (&["--secret", "key", "-H", "nonsense", "-"], "is no header"),
+            (&["--secret", "key", "--tolerance=-5m", "-H", "a: b", "-"], "less than nothing"),
+            (&["--secret", "key", "--tolerance", "1month", "-H", "a: b", "-"], "is no duration"),
             (&["--secret", "key", "--tolerance", "soon", "-H", "a: b", "-"], "is no duration"),
         ] {
             let output = radhook(&["verify"]).args(arguments).output().unwrap();
