@@ -135,6 +135,11 @@ impl Serialize for Value {
 pub struct Attributes(Vec<Attribute>);
 
 impl Attributes {
+    /// None yet, with room for so many.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
     /// Adds one at the end.
     pub fn push(&mut self, attribute: Attribute) {
         self.0.push(attribute);

@@ -1,6 +1,6 @@
 //! The records a dictionary is made of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Place, Space};
@@ -169,7 +169,7 @@ impl Default for VendorFormat {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub definition: Definition,
-    pub values: HashMap<u64, Arc<str>>,
+    pub values: BTreeMap<u64, Arc<str>>,
     /// By name in lower case.
     pub value_names: HashMap<Box<str>, u64>,
 }

@@ -5,7 +5,7 @@
 //! can be passed over is a warning: unknown keywords and flags are skipped, an attribute of an unknown type is read as
 //! octets, values of an attribute that nothing defines are left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +33,20 @@ pub struct Loader {
     warnings: Vec<Warning>,
     /// Values of attributes that are not defined yet: they may follow in a later file.
     waiting: Vec<(Position, Waiting)>,
-    files: usize,
+    counts: Counts,
+}
+
+/// What has been read so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files, the included ones with them.
+    pub files: usize,
+    /// ATTRIBUTE lines.
+    pub attributes: usize,
+    /// VALUE lines.
+    pub values: usize,
+    /// VENDOR lines.
+    pub vendors: usize,
 }
 
 #[derive(Debug)]
@@ -106,6 +119,11 @@ impl Loader {
         self.read(Library::Disk, source, &mut Vec::new())
     }
 
+    /// How much has been read so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// The dictionary, and what was passed over.
     pub fn finish(mut self) -> (Dictionary, Vec<Warning>) {
         for (position, waiting) in std::mem::take(&mut self.waiting) {
@@ -132,7 +150,7 @@ impl Loader {
 
     /// Reads one file. `around` holds the files that include it, outermost first.
     fn read(&mut self, library: Library, source: Source, around: &mut Vec<PathBuf>) -> Result<(), DictionaryError> {
-        self.files += 1;
+        self.counts.files += 1;
         let mut scope = Scope { file: source.path.to_string_lossy().into(), line: 0, open: Vec::new() };
         around.push(source.path);
         for line in source.text.lines() {
@@ -167,7 +185,7 @@ impl Loader {
         if around.len() >= MAX_INCLUDE_DEPTH {
             return Err(fail(Problem::IncludeTooDeep { limit: MAX_INCLUDE_DEPTH }));
         }
-        if self.files >= MAX_FILES {
+        if self.counts.files >= MAX_FILES {
             return Err(fail(Problem::TooManyFiles { limit: MAX_FILES }));
         }
         let source = match library.open(around.last().map(PathBuf::as_path), path.text).map_err(fail)? {
@@ -188,6 +206,7 @@ impl Loader {
         match statement {
             Statement::Attribute { name, number, kind, flags } => self.attribute(scope, name, number, kind, &flags),
             Statement::Value { attribute, name, number } => {
+                self.counts.values += 1;
                 let number = number.number("number")?;
                 let waiting = Waiting::Value { attribute: attribute.text.to_string(), name: name.text.into(), number };
                 self.value(scope, attribute.column, waiting);
@@ -200,6 +219,7 @@ impl Loader {
                 Ok(())
             }
             Statement::Vendor { name, number, format } => {
+                self.counts.vendors += 1;
                 let number = number.number("vendor number")?;
                 let format = format.map_or(Ok(VendorFormat::default()), vendor_format)?;
                 self.dictionary.vendor_names.insert(name.text.to_ascii_lowercase().into(), number);
@@ -233,6 +253,7 @@ impl Loader {
     }
 
     fn attribute(&mut self, scope: &Scope, name: Word, number: Word, kind: Word, flags: &[Word]) -> Result<(), Fault> {
+        self.counts.attributes += 1;
         let mut space = scope.space();
         let mut found = Flags::default();
         for flag in flags {
@@ -295,6 +316,10 @@ impl Loader {
         let dictionary = &mut self.dictionary;
         let next = Place(u32::try_from(dictionary.slots.len()).expect("files are bounded, and so are their lines"));
         let place = *dictionary.places.entry((space, number)).or_insert(next);
+        if space == Space::Vendor(0) && number <= MAX_PACKET_NUMBER {
+            dictionary.rfc.resize(MAX_PACKET_NUMBER as usize + 1, None);
+            dictionary.rfc[number as usize] = Some(place);
+        }
         let (id, mut path) = match space {
             Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new()),
             Space::Inside(around) => {
@@ -314,7 +339,7 @@ impl Loader {
         match dictionary.slots.get_mut(place.0 as usize) {
             Some(slot) => slot.definition = definition,
             None => {
-                dictionary.slots.push(Slot { definition, values: HashMap::new(), value_names: HashMap::new() });
+                dictionary.slots.push(Slot { definition, values: BTreeMap::new(), value_names: HashMap::new() });
             }
         }
         let before = dictionary.names.insert(name.to_ascii_lowercase().into(), place);

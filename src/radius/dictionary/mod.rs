@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use definition::{DataType, Definition, Encryption, Flags, VendorFormat};
 pub use error::{DictionaryError, Position, Problem, Warning};
-pub use loader::Loader;
+pub use loader::{Counts, Loader};
 
 use definition::{Slot, Vendor};
 
@@ -39,6 +39,8 @@ pub struct Place(u32);
 pub struct Dictionary {
     slots: Vec<Slot>,
     places: HashMap<(Space, u32), Place>,
+    /// The places of the RFC space's numbers that stand in packets, by number: most look-ups are for these.
+    rfc: Vec<Option<Place>>,
     /// By name in lower case; older names of a number included.
     names: HashMap<Box<str>, Place>,
     vendors: HashMap<u32, Vendor>,
@@ -61,8 +63,11 @@ impl Dictionary {
 
     /// The attribute of this number in this space.
     pub fn get(&self, space: Space, number: u32) -> Option<&Definition> {
-        let place = self.places.get(&(space, number))?;
-        Some(&self.slot(*place).definition)
+        let place = match (space, self.rfc.get(number as usize)) {
+            (Space::Vendor(0), Some(place)) => (*place)?,
+            _ => *self.places.get(&(space, number))?,
+        };
+        Some(&self.slot(place).definition)
     }
 
     /// The attribute of this name, compared without case. For an older name of a number: what it is called now.
