@@ -11,8 +11,8 @@ use crate::radius::dictionary::DataType;
 pub(super) fn read(kind: DataType, octets: &[u8]) -> Option<Value> {
     Some(match kind {
         DataType::Text => Value::Text(text(octets)),
-        DataType::Octets(None) => Value::Octets(octets.into()),
-        DataType::Octets(Some(size)) if octets.len() == usize::from(size) => Value::Octets(octets.into()),
+        // A fixed number is for those who send; any number is shown under the name, as FreeRADIUS does.
+        DataType::Octets(_) => Value::Octets(octets.into()),
         DataType::Byte => Value::Integer(u8::from_be_bytes(octets.try_into().ok()?).into()),
         DataType::Short => Value::Integer(u16::from_be_bytes(octets.try_into().ok()?).into()),
         DataType::Integer => Value::Integer(u32::from_be_bytes(octets.try_into().ok()?).into()),
@@ -29,8 +29,7 @@ pub(super) fn read(kind: DataType, octets: &[u8]) -> Option<Value> {
         DataType::AscendBinary => Value::Octets(octets.into()),
         // These hold attributes and no value of their own. Where one turns up in a place that cannot be walked into,
         // it is shown as it is.
-        DataType::Octets(Some(_))
-        | DataType::Tlv
+        DataType::Tlv
         | DataType::VendorSpecific
         | DataType::Extended
         | DataType::LongExtended
@@ -110,6 +109,7 @@ mod tests {
             (Text, b"nemo".as_slice(), json!("nemo")),
             (Octets(None), &[0xab, 1], json!("0xab01")),
             (Octets(Some(2)), &[0xab, 1], json!("0xab01")),
+            (Octets(Some(2)), &[0xab], json!("0xab")),
             (Byte, &[255], json!(255)),
             (Short, &[1, 0], json!(256)),
             (Integer, &[255; 4], json!(4_294_967_295_u32)),
@@ -134,8 +134,7 @@ mod tests {
     fn values_of_a_wrong_size_are_not_read() {
         use DataType::*;
         for (kind, octets) in [
-            (Octets(Some(3)), [0; 4].as_slice()),
-            (Byte, &[]),
+            (Byte, [].as_slice()),
             (Short, &[0; 3]),
             (Integer, &[0; 5]),
             (Integer64, &[0; 4]),

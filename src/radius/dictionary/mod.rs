@@ -8,6 +8,7 @@ mod definition;
 mod error;
 mod include;
 mod loader;
+mod scope;
 mod statement;
 
 use std::collections::{HashMap, HashSet};
@@ -99,6 +100,11 @@ impl Dictionary {
     /// Whether any attribute of this vendor holds what is not to be shown.
     pub fn vendor_has_sensitive(&self, vendor: u32) -> bool {
         self.sensitive_vendors.contains(&vendor)
+    }
+
+    /// All attributes, in the order in which their numbers were first defined.
+    pub fn iter(&self) -> impl Iterator<Item = &Definition> {
+        self.slots.iter().map(|slot| &slot.definition)
     }
 
     /// How many attributes it names, each number once.
