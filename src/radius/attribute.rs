@@ -43,7 +43,7 @@ pub struct Attribute {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `string` in FreeRADIUS's words, `text` in RFC 8044's. Bytes that are not UTF-8 are shown as `\xNN`, and a
-    /// backslash in such a value as `\\`, so that the bytes can be had back.
+    /// backslash in such a value as `\\`, so that the bytes can be had back. A NUL at the end is left out.
     Text(Box<str>),
     /// `octets`, and every value whose size does not fit its type. Shown as `0x` and lower-case hex.
     Octets(Box<[u8]>),

@@ -69,9 +69,11 @@ fn interface_id(octets: &[u8]) -> Option<Box<str>> {
     Some(format!("{:x}:{:x}:{:x}:{:x}", id >> 48, id >> 32 & 0xffff, id >> 16 & 0xffff, id & 0xffff).into())
 }
 
-/// Text as it is. Where it is not UTF-8, the octets that are not become `\xNN` and a backslash becomes `\\`, so that
-/// the octets can be had back.
+/// Text as it is, but for a NUL at its end, which some NASes send as C would and FreeRADIUS leaves out too. Where it
+/// is not UTF-8, the octets that are not become `\xNN` and a backslash becomes `\\`, so that the octets can be had
+/// back.
 fn text(octets: &[u8]) -> Box<str> {
+    let octets = octets.strip_suffix(b"\0").unwrap_or(octets);
     if let Ok(text) = std::str::from_utf8(octets) {
         return text.into();
     }
@@ -153,6 +155,11 @@ mod tests {
         ] {
             assert_eq!(read(kind, octets), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_nul_at_the_end_of_a_text_is_left_out_and_others_stay() {
+        assert_eq!([text(b"bob\0"), text(b"b\0b\0\0")].map(String::from), ["bob", "b\0b\0"]);
     }
 
     #[test]
