@@ -43,7 +43,7 @@ pub struct Attribute {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `string` in FreeRADIUS's words, `text` in RFC 8044's. Bytes that are not UTF-8 are shown as `\xNN`, and a
-    /// backslash in such a value as `\\`, so that the bytes can be had back.
+    /// backslash in such a value as `\\`, so that the bytes can be had back. A NUL at the end is left out.
     Text(Box<str>),
     /// `octets`, and every value whose size does not fit its type. Shown as `0x` and lower-case hex.
     Octets(Box<[u8]>),
@@ -135,6 +135,11 @@ impl Serialize for Value {
 pub struct Attributes(Vec<Attribute>);
 
 impl Attributes {
+    /// None yet, with room for so many.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
     /// Adds one at the end.
     pub fn push(&mut self, attribute: Attribute) {
         self.0.push(attribute);

@@ -6,36 +6,31 @@
 //! attribute without a value is left out, as it says nothing (RFC 2865 §5); only Chargeable-User-Identity may be
 //! empty (RFC 4372 §2.1). Values that must not be seen become [`Value::Redacted`] before they are looked at.
 
+mod extended;
 mod nested;
 mod value;
 
 use std::fmt::Write;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use super::dictionary::{DataType, Definition, Dictionary, Space};
 use super::numbers;
-use super::packet::{Packet, RawAttribute};
+use super::packet::{Packet, RawAttribute, RawAttributes};
 use super::{Attribute, AttributeId, Attributes, Value};
 
 /// All attributes of a packet, in its order.
 pub fn decode(packet: &Packet, dictionary: &Dictionary) -> Attributes {
-    let mut decoder = Decoder { dictionary, attributes: Attributes::default() };
+    let mut decoder = Decoder { dictionary, attributes: Attributes::with_capacity(packet.attributes().count()) };
     let mut raw = packet.attributes().peekable();
     while let Some(attribute) = raw.next() {
-        let definition = dictionary.get(Space::Vendor(0), attribute.number.into());
-        if definition.is_some_and(|definition| definition.flags.concat) {
-            // Split over adjacent attributes of one number: one value (RFC 3579 §3.1).
-            let mut joined = attribute.value.to_vec();
-            while let Some(next) = raw.next_if(|next| next.number == attribute.number) {
-                joined.extend(next.value);
-            }
-            decoder.top_level(RawAttribute { value: &joined, ..attribute }, definition);
-        } else {
-            decoder.top_level(attribute, definition);
-        }
+        decoder.top_level(attribute, &mut raw);
     }
     decoder.attributes
 }
+
+/// What follows an attribute in its packet: the rest of it may stand there.
+type Rest<'p> = Peekable<RawAttributes<'p>>;
 
 struct Decoder<'d> {
     dictionary: &'d Dictionary,
@@ -61,17 +56,35 @@ impl<'d> Found<'d> {
 }
 
 impl<'d> Decoder<'d> {
-    fn top_level(&mut self, attribute: RawAttribute, definition: Option<&'d Definition>) {
+    fn top_level(&mut self, attribute: RawAttribute, rest: &mut Rest) {
         let number = u32::from(attribute.number);
+        let definition = self.dictionary.get(Space::Vendor(0), number);
         let found = Found { id: AttributeId::rfc(number), trail: Trail::from(number), definition };
+        if found.definition.is_some_and(|definition| definition.flags.concat) {
+            return self.joined(found, attribute, rest);
+        }
         if attribute.value.is_empty() && found.id != numbers::CHARGEABLE_USER_IDENTITY {
             return;
         }
         // Vendor-Specific is what it is, even for a dictionary that does not list it.
         if found.id == numbers::VENDOR_SPECIFIC {
-            self.vendor_specific(found, attribute.value);
-        } else {
-            self.one(found, attribute.value);
+            return self.vendor_specific(found, attribute.value, rest);
+        }
+        match (found.kind(), found.definition) {
+            (DataType::Extended, Some(definition)) => self.extended(found, definition, attribute.value),
+            (DataType::LongExtended, Some(definition)) => self.long_extended(found, definition, attribute, rest),
+            _ => self.one(found, attribute.value),
+        }
+    }
+
+    /// A value that is split over adjacent attributes of one number (RFC 3579 §3.1).
+    fn joined(&mut self, found: Found<'d>, attribute: RawAttribute, rest: &mut Rest) {
+        let mut octets = attribute.value.to_vec();
+        while let Some(next) = rest.next_if(|next| next.number == attribute.number) {
+            octets.extend(next.value);
+        }
+        if !octets.is_empty() {
+            self.one(found, &octets);
         }
     }
 
@@ -98,8 +111,10 @@ impl<'d> Decoder<'d> {
             (DataType::Integer, [tag @ 0..=MAX_TAG, rest @ ..]) if rest.len() == 3 => {
                 (*tag, value::read(kind, &[0, rest[0], rest[1], rest[2]]))
             }
-            // Text of a tag of 0, which nobody should send, is text without a tag.
-            (DataType::Text | DataType::Octets(_), [0..=MAX_TAG, rest @ ..]) => (octets[0], value::read(kind, rest)),
+            // A text gives it away and is the rest, if there is one.
+            (DataType::Text | DataType::Octets(_), [tag @ 0..=MAX_TAG, rest @ ..]) if !rest.is_empty() => {
+                (*tag, value::read(kind, rest))
+            }
             _ => (0, value::read(kind, octets)),
         };
         match read {
@@ -138,6 +153,9 @@ impl<'d> Decoder<'d> {
 
 /// The largest tag; above it the octet belongs to the value (RFC 2868 §3.1).
 const MAX_TAG: u8 = 0x1f;
+
+/// Private enterprise numbers have three octets; the fourth must be 0 (RFC 2865 §5.26).
+const MAX_VENDOR: u32 = 0x00ff_ffff;
 
 /// How deep attributes may nest in one another. The deepest known are five deep.
 const MAX_NESTING: usize = 8;

@@ -3,43 +3,106 @@
 //! What holds others is walked through to its end before anything of it is taken; if it is broken anywhere, it is
 //! shown whole as octets.
 
-use super::{Decoder, Found};
+use super::{Decoder, Found, MAX_VENDOR, Rest};
 use crate::radius::dictionary::{Definition, Space, VendorFormat};
-use crate::radius::{AttributeId, Value, numbers};
+use crate::radius::{Attribute, AttributeId, Value, numbers};
 
-/// Private enterprise numbers have three octets; the fourth must be 0 (RFC 2865 §5.26).
-const MAX_VENDOR: u32 = 0x00ff_ffff;
+/// The largest type of a vendor's attribute; of four octets the first must be 0.
+const MAX_TYPE: u32 = 0x00ff_ffff;
+/// The bit of a continued format's flags that says that the value goes on in the next Vendor-Specific.
+const MORE: u8 = 0x80;
 
 impl<'d> Decoder<'d> {
     /// The value of a Vendor-Specific: a vendor and, mostly, its attributes.
-    pub(super) fn vendor_specific(&mut self, found: Found<'d>, octets: &[u8]) {
-        let vendor = octets.first_chunk().map(|vendor| u32::from_be_bytes(*vendor));
-        let (Some(vendor @ ..=MAX_VENDOR), Some(body)) = (vendor, octets.get(4..)) else {
-            return self.unreadable(found, octets);
-        };
+    pub(super) fn vendor_specific(&mut self, found: Found<'d>, octets: &[u8], rest: &mut Rest) {
+        let split = octets.split_first_chunk().map(|(vendor, body)| (u32::from_be_bytes(*vendor), body));
+        let Some((vendor @ ..=MAX_VENDOR, body)) = split else { return self.unreadable(found, octets) };
+        let Some(trail) = found.trail.then(vendor) else { return self.unreadable(found, octets) };
+        let within = Found { trail, ..found };
         let format = self.dictionary.vendor_format(vendor);
-        let inside: Option<Vec<_>> = Inside { octets: body, format }.collect();
-        let (Some(inside), Some(trail)) = (inside.filter(|inside| !inside.is_empty()), found.trail.then(vendor)) else {
-            // Passwords and keys may stand in there.
-            if numbers::vendor_has_sensitive(vendor) || self.dictionary.vendor_has_sensitive(vendor) {
-                let name = found.trail.name();
-                return self.attributes.push(crate::radius::Attribute { id: found.id, name, value: Value::Redacted });
-            }
-            return self.unreadable(found, octets);
+        let taken = if format.continuation {
+            self.continued(within, vendor, body, rest)
+        } else {
+            self.vendors_attributes(within, vendor, body, format)
         };
+        if taken.is_none() {
+            self.broken_vendor_specific(found, vendor, octets);
+        }
+    }
+
+    /// All of a vendor's attributes in one Vendor-Specific. None, and nothing taken, if they are broken.
+    fn vendors_attributes(&mut self, within: Found<'d>, vendor: u32, body: &[u8], format: VendorFormat) -> Option<()> {
+        let inside: Vec<_> = Inside { octets: body, format }.collect::<Option<_>>()?;
+        if inside.is_empty() {
+            return None;
+        }
         for (number, value) in inside {
-            if let Some(trail) = trail.then(number).filter(|_| !value.is_empty()) {
-                let definition = self.dictionary.get(Space::Vendor(vendor), number);
-                self.one(Found { id: AttributeId { vendor, number }, trail, definition }, value);
+            if let Some(found) = self.vendors(within, vendor, number).filter(|_| !value.is_empty()) {
+                self.one(found, value);
             }
+        }
+        Some(())
+    }
+
+    /// The one attribute of a Vendor-Specific of a continued format, with what follows of it in the next ones: type,
+    /// length, flags, value. None, and nothing taken, if it is broken or, as FreeRADIUS does, if nothing defines it.
+    fn continued(&mut self, within: Found<'d>, vendor: u32, body: &[u8], rest: &mut Rest) -> Option<()> {
+        let (header, value) = body.split_first_chunk()?;
+        let [number, length, flags] = *header;
+        let found = self.vendors(within, vendor, number.into()).filter(|found| found.definition.is_some())?;
+        if value.is_empty() || usize::from(length) != body.len() {
+            return None;
+        }
+        if flags & MORE == 0 {
+            self.one(found, value);
+            return Some(());
+        }
+        let mut joined = value.to_vec();
+        let mut fragments = 1;
+        let mut more = true;
+        while more {
+            // The same vendor and type, and again filled by one attribute.
+            let next = rest.next_if(|next| {
+                let length = next.value.len().checked_sub(4).and_then(|length| u8::try_from(length).ok());
+                u32::from(next.number) == numbers::VENDOR_SPECIFIC.number
+                    && next.value.first_chunk() == Some(&vendor.to_be_bytes())
+                    && next.value.get(4) == Some(&number)
+                    && next.value.get(5).copied() == length
+                    && next.value.len() > 7
+            });
+            let Some((flags, value)) = next.and_then(|next| next.value.get(6..)?.split_first()) else { break };
+            joined.extend(value);
+            fragments += 1;
+            more = flags & MORE != 0;
+        }
+        if fragments == 1 {
+            return None;
+        }
+        self.one(found, &joined);
+        Some(())
+    }
+
+    /// A vendor's attribute, known or not.
+    fn vendors(&self, within: Found<'d>, vendor: u32, number: u32) -> Option<Found<'d>> {
+        let definition = self.dictionary.get(Space::Vendor(vendor), number);
+        Some(Found { id: AttributeId { vendor, number }, trail: within.trail.then(number)?, definition })
+    }
+
+    fn broken_vendor_specific(&mut self, found: Found<'d>, vendor: u32, octets: &[u8]) {
+        // Passwords and keys may stand in there.
+        if numbers::vendor_has_sensitive(vendor) || self.dictionary.vendor_has_sensitive(vendor) {
+            let name = found.trail.name();
+            self.attributes.push(Attribute { id: found.id, name, value: Value::Redacted });
+        } else {
+            self.unreadable(found, octets);
         }
     }
 
     /// A value that is a row of TLVs (RFC 8044 §3.13).
     pub(super) fn tlvs(&mut self, found: Found<'d>, definition: &'d Definition, octets: &[u8]) {
         let inside: Option<Vec<_>> = Inside { octets, format: VendorFormat::default() }.collect();
-        // Another step must be possible.
-        let (Some(inside), Some(_)) = (inside, found.trail.then(0)) else {
+        // There must be a value, and another step must be possible.
+        let (Some(inside), Some(_)) = (inside.filter(|_| octets.len() > 2), found.trail.then(0)) else {
             return self.unreadable(found, octets);
         };
         for (number, value) in inside {
@@ -79,6 +142,10 @@ impl<'a> Inside<'a> {
         let header = type_octets + usize::from(length_octets);
         let big_endian = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet));
         let number = big_endian(self.octets.get(..type_octets)?);
+        // 0 is an attribute only where types have one octet, as FreeRADIUS sees it: some vendors use it there.
+        if type_octets > 1 && (number == 0 || number > MAX_TYPE) {
+            return None;
+        }
         let length = match length_octets {
             0 => self.octets.len(),
             _ => big_endian(self.octets.get(type_octets..header)?) as usize,

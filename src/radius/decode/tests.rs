@@ -86,6 +86,7 @@ fn rfc2868_3_tags_are_part_of_the_name() {
             (81, b"\x0220"),
             (81, b"20"),
             (65, &[1, 0, 6]),
+            (82, b"\x01"),
         ]),
         json!({
             "Tunnel-Type:0": ["L2TP", 0x2000_0003],
@@ -93,6 +94,7 @@ fn rfc2868_3_tags_are_part_of_the_name() {
             "Tunnel-Private-Group-Id:2": "20",
             "Tunnel-Private-Group-Id:0": "20",
             "Attr-65": "0x010006",
+            "Tunnel-Assignment-Id:0": "\u{1}",
         })
     );
 }
@@ -187,6 +189,16 @@ fn vendors_formats_are_read() {
         (26, &vendor(429, b"\0\0\x90\x01hello")),
     ]);
     assert_eq!(shown_by(&dictionary, &octets), json!({"Lucent-A": ["abc", "d"], "SN-A": 5, "USR-A": "hello"}));
+    let broken = sample::attributes(&[
+        (26, &vendor(8164, &[0, 3, 1, 7, 0, 0, 0])),
+        (26, &vendor(8164, &[0, 0, 0, 5, 1])),
+        (26, &vendor(429, &[1, 0, 0, 1, 1])),
+        (26, &vendor(429, &[0, 0, 1])),
+    ]);
+    assert_eq!(
+        shown_by(&dictionary, &broken),
+        json!({"Attr-26": ["0x00001fe400030107000000", "0x00001fe40000000501", "0x000001ad0100000101", "0x000001ad000001"]})
+    );
 }
 
 #[test]
@@ -203,6 +215,104 @@ fn tlvs_are_walked_into() {
         shown_by(&dictionary, &octets),
         json!({"Ex-Leaf": 5, "Attr-26.32473.1.9": "0x01", "Attr-26.32473.1": "0x020900"})
     );
+}
+
+/// Attributes in hex, decoded by a dictionary with everything that nests.
+fn nested(octets: &str) -> Json {
+    let dictionary = with(
+        "ATTRIBUTE Ext-1 241 extended\nATTRIBUTE Ext-1-EVS 241.26 evs\nATTRIBUTE Ext-1-Text 241.1 string\n\
+         ATTRIBUTE Ext-1-TLV 241.2 tlv\nATTRIBUTE Ext-1-TLV-Number 241.2.1 integer\n\
+         ATTRIBUTE Ext-5 245 long-extended\nATTRIBUTE Ext-5-EVS 245.26 evs\nATTRIBUTE Ext-5-Number 245.1 integer\n\
+         VENDOR Example 11344\nBEGIN-VENDOR Example format=Ext-5-EVS\nATTRIBUTE Example-Number 1 integer\n\
+         END-VENDOR Example\n\
+         VENDOR WiMAX 24757 format=1,1,c\nBEGIN-VENDOR WiMAX\nATTRIBUTE WiMAX-Capability 1 tlv\n\
+         ATTRIBUTE WiMAX-Release 1.1 string\nATTRIBUTE WiMAX-Accounting 1.2 byte\nATTRIBUTE WiMAX-Mode 2 byte\n\
+         END-VENDOR WiMAX\n",
+    );
+    shown_by(&dictionary, &sample::hex(octets))
+}
+
+#[test]
+fn rfc6929_2_1_extended_attributes_hold_values_tlvs_and_vendors() {
+    assert_eq!(nested("f1 06 01 62 6f 62"), json!({"Ext-1-Text": "bob"}));
+    assert_eq!(
+        nested("f1 0d 02 01 06 00 00 00 01 07 04 ab cd"),
+        json!({"Ext-1-TLV-Number": 1, "Attr-241.2.7": "0xabcd"})
+    );
+    assert_eq!(nested("f1 0c 1a 00 00 00 01 04 74 65 73 74"), json!({"Attr-241.26.1.4": "0x74657374"}));
+}
+
+#[test]
+fn a_broken_extended_attribute_is_shown_as_freeradius_shows_it() {
+    for (octets, expected) in [
+        ("f1 03 01", json!({"Attr-241": "0x01"})),
+        ("f1 04 63 01", json!({"Attr-241": "0x6301"})),
+        ("f1 06 1a 00 00 00", json!({"Attr-241.26": "0x000000"})),
+        ("f1 08 1a 01 00 00 01 04", json!({"Attr-241.26": "0x0100000104"})),
+        ("f1 06 02 01 05 00", json!({"Attr-241.2": "0x010500"})),
+        ("f5 03 01", json!({"Attr-245": "0x01"})),
+        ("f5 04 01 00", json!({"Attr-245": "0x0100"})),
+        ("f5 06 01 00 01 02", json!({"Attr-245.1": "0x0102"})),
+        ("f5 07 63 00 01 02 03", json!({"Attr-245.99": "0x010203"})),
+        ("f5 09 1a 00 00 00 00 01 06", json!({"Attr-245.26": "0x0000000106"})),
+        ("f5 0a 1a 00 00 00 00 01 06 01", json!({"Attr-245.26.1.6": "0x01"})),
+        ("f5 0d 1a 00 00 00 2c 50 01 00 00 00 01", json!({"Example-Number": 1})),
+    ] {
+        assert_eq!(nested(octets), expected, "{octets}");
+    }
+}
+
+#[test]
+fn rfc6929_2_2_fragments_are_joined_and_the_next_attribute_stands() {
+    for (octets, expected) in [
+        ("f5 06 01 80 00 00 f5 06 01 00 00 05", json!({"Ext-5-Number": 5, "User-Name": "bob"})),
+        ("f5 05 01 80 00 f5 05 01 80 00 f5 06 01 00 00 05", json!({"Ext-5-Number": 5, "User-Name": "bob"})),
+        ("f5 0a 1a 80 00 00 00 01 06 01 f5 05 1a 00 02", json!({"Attr-245.26.1.6": "0x0102", "User-Name": "bob"})),
+        ("f5 0a 1a 80 00 00 00 01 06 01 f5 05 1a 80 02", json!({"Attr-245.26.1.6": "0x0102", "User-Name": "bob"})),
+        ("f5 06 63 80 01 02", json!({"Attr-245": "0x63800102", "User-Name": "bob"})),
+        (
+            "f5 06 63 80 01 02 f5 06 64 00 03 04",
+            json!({"Attr-245": "0x63800102", "Attr-245.100": "0x0304", "User-Name": "bob"}),
+        ),
+    ] {
+        assert_eq!(nested(&format!("{octets} 01 05 62 6f 62")), expected, "{octets}");
+    }
+}
+
+#[test]
+fn wimax_attributes_go_on_in_the_next_vendor_specific() {
+    for (octets, expected) in [
+        (
+            "1a 11 00 00 60 b5 01 0b 00 01 05 31 2e 30 02 03 01",
+            json!({"WiMAX-Release": "1.0", "WiMAX-Accounting": 1, "User-Name": "bob"}),
+        ),
+        (
+            "1a 0e 00 00 60 b5 01 08 80 01 05 31 2e 30 1a 0c 00 00 60 b5 01 06 00 02 03 00",
+            json!({"WiMAX-Release": "1.0", "WiMAX-Accounting": 0, "User-Name": "bob"}),
+        ),
+        (
+            "1a 0b 00 00 60 b5 01 05 80 01 05 1a 0b 00 00 60 b5 01 05 80 31 2e 1a 0a 00 00 60 b5 01 04 00 30",
+            json!({"WiMAX-Release": "1.0", "User-Name": "bob"}),
+        ),
+        ("1a 0b 00 00 60 b5 31 05 80 00 00", json!({"Attr-26": "0x000060b53105800000", "User-Name": "bob"})),
+        ("1a 0b 00 00 60 b5 01 05 80 00 00", json!({"Attr-26": "0x000060b50105800000", "User-Name": "bob"})),
+        ("1a 0b 00 00 60 b5 fa 05 00 01 02", json!({"Attr-26": "0x000060b5fa05000102", "User-Name": "bob"})),
+        (
+            "1a 0e 00 00 60 b5 02 04 00 01 02 04 00 02",
+            json!({"Attr-26": "0x000060b50204000102040002", "User-Name": "bob"}),
+        ),
+        ("1a 08 00 00 60 b5 01 02", json!({"Attr-26": "0x000060b50102", "User-Name": "bob"})),
+        ("1a 0a 00 00 60 b5 01 04 00 01", json!({"Attr-26.24757.1": "0x01", "User-Name": "bob"})),
+    ] {
+        assert_eq!(nested(&format!("{octets} 01 05 62 6f 62")), expected, "{octets}");
+    }
+}
+
+#[test]
+fn values_of_type_text_are_joined_where_the_dictionary_says_so() {
+    let dictionary = with("ATTRIBUTE NAS-Filter-Rule 92 string concat\n");
+    let octets = sample::attributes(&[(92, b"permit "), (92, b"all"), (1, b"bob"), (92, b"deny")]);
+    assert_eq!(shown_by(&dictionary, &octets), json!({"NAS-Filter-Rule": ["permit all", "deny"], "User-Name": "bob"}));
 }
 
 /// Packets with a little of everything.

@@ -11,8 +11,8 @@ use crate::radius::dictionary::DataType;
 pub(super) fn read(kind: DataType, octets: &[u8]) -> Option<Value> {
     Some(match kind {
         DataType::Text => Value::Text(text(octets)),
-        DataType::Octets(None) => Value::Octets(octets.into()),
-        DataType::Octets(Some(size)) if octets.len() == usize::from(size) => Value::Octets(octets.into()),
+        // A fixed number is for those who send; any number is shown under the name, as FreeRADIUS does.
+        DataType::Octets(_) => Value::Octets(octets.into()),
         DataType::Byte => Value::Integer(u8::from_be_bytes(octets.try_into().ok()?).into()),
         DataType::Short => Value::Integer(u16::from_be_bytes(octets.try_into().ok()?).into()),
         DataType::Integer => Value::Integer(u32::from_be_bytes(octets.try_into().ok()?).into()),
@@ -29,8 +29,7 @@ pub(super) fn read(kind: DataType, octets: &[u8]) -> Option<Value> {
         DataType::AscendBinary => Value::Octets(octets.into()),
         // These hold attributes and no value of their own. Where one turns up in a place that cannot be walked into,
         // it is shown as it is.
-        DataType::Octets(Some(_))
-        | DataType::Tlv
+        DataType::Tlv
         | DataType::VendorSpecific
         | DataType::Extended
         | DataType::LongExtended
@@ -70,9 +69,11 @@ fn interface_id(octets: &[u8]) -> Option<Box<str>> {
     Some(format!("{:x}:{:x}:{:x}:{:x}", id >> 48, id >> 32 & 0xffff, id >> 16 & 0xffff, id & 0xffff).into())
 }
 
-/// Text as it is. Where it is not UTF-8, the octets that are not become `\xNN` and a backslash becomes `\\`, so that
-/// the octets can be had back.
+/// Text as it is, but for a NUL at its end, which some NASes send as C would and FreeRADIUS leaves out too. Where it
+/// is not UTF-8, the octets that are not become `\xNN` and a backslash becomes `\\`, so that the octets can be had
+/// back.
 fn text(octets: &[u8]) -> Box<str> {
+    let octets = octets.strip_suffix(b"\0").unwrap_or(octets);
     if let Ok(text) = std::str::from_utf8(octets) {
         return text.into();
     }
@@ -110,6 +111,7 @@ mod tests {
             (Text, b"nemo".as_slice(), json!("nemo")),
             (Octets(None), &[0xab, 1], json!("0xab01")),
             (Octets(Some(2)), &[0xab, 1], json!("0xab01")),
+            (Octets(Some(2)), &[0xab], json!("0xab")),
             (Byte, &[255], json!(255)),
             (Short, &[1, 0], json!(256)),
             (Integer, &[255; 4], json!(4_294_967_295_u32)),
@@ -134,8 +136,7 @@ mod tests {
     fn values_of_a_wrong_size_are_not_read() {
         use DataType::*;
         for (kind, octets) in [
-            (Octets(Some(3)), [0; 4].as_slice()),
-            (Byte, &[]),
+            (Byte, [].as_slice()),
             (Short, &[0; 3]),
             (Integer, &[0; 5]),
             (Integer64, &[0; 4]),
@@ -154,6 +155,11 @@ mod tests {
         ] {
             assert_eq!(read(kind, octets), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_nul_at_the_end_of_a_text_is_left_out_and_others_stay() {
+        assert_eq!([text(b"bob\0"), text(b"b\0b\0\0")].map(String::from), ["bob", "b\0b\0"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The records a dictionary is made of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Place, Space};
@@ -36,7 +36,7 @@ impl Definition {
 pub enum DataType {
     /// `string`: text (RFC 8044 §3.4).
     Text,
-    /// `octets`, with their number if it is fixed (§3.5).
+    /// `octets`, with their number where it should always be the same (§3.5).
     Octets(Option<u16>),
     /// `byte`, `uint8`.
     Byte,
@@ -134,6 +134,24 @@ impl Flags {
     pub fn is_sensitive(self) -> bool {
         self.secret || self.encrypt.is_some()
     }
+
+    /// Sets the flag of a dictionary's word, compared without case. False if there is no such flag.
+    pub fn set(&mut self, word: &str) -> bool {
+        match word.to_ascii_lowercase().as_str() {
+            "has_tag" => self.has_tag = true,
+            "encrypt=1" => self.encrypt = Some(Encryption::UserPassword),
+            "encrypt=2" => self.encrypt = Some(Encryption::TunnelPassword),
+            "encrypt=3" => self.encrypt = Some(Encryption::AscendSecret),
+            "concat" => self.concat = true,
+            "array" => self.array = true,
+            "virtual" => self.internal = true,
+            "secret" => self.secret = true,
+            // What stands between two commas that follow each other.
+            "" => {}
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// How a value is encrypted on the wire.
@@ -158,6 +176,32 @@ pub struct VendorFormat {
     pub continuation: bool,
 }
 
+impl VendorFormat {
+    /// The format of a dictionary's word: `format=T,L` or `format=T,L,c`.
+    pub fn from_keyword(word: &str) -> Option<Self> {
+        let format = word.strip_prefix("format=")?;
+        let (octets, continuation) = match format.strip_suffix(",c") {
+            Some(octets) => (octets, true),
+            None => (format, false),
+        };
+        let (type_octets, length_octets) = match octets {
+            "1,0" => (1, 0),
+            "1,1" => (1, 1),
+            "1,2" => (1, 2),
+            "2,0" => (2, 0),
+            "2,1" => (2, 1),
+            "2,2" => (2, 2),
+            "4,0" => (4, 0),
+            "4,1" => (4, 1),
+            "4,2" => (4, 2),
+            _ => return None,
+        };
+        // Continuation is WiMAX's, and there is no other layout of its octet of flags.
+        let known = !continuation || (type_octets, length_octets) == (1, 1);
+        known.then_some(Self { type_octets, length_octets, continuation })
+    }
+}
+
 impl Default for VendorFormat {
     /// What RFC 2865 §5.26 recommends.
     fn default() -> Self {
@@ -169,7 +213,7 @@ impl Default for VendorFormat {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub definition: Definition,
-    pub values: HashMap<u64, Arc<str>>,
+    pub values: BTreeMap<u64, Arc<str>>,
     /// By name in lower case.
     pub value_names: HashMap<Box<str>, u64>,
 }

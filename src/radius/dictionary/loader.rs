@@ -5,14 +5,15 @@
 //! can be passed over is a warning: unknown keywords and flags are skipped, an attribute of an unknown type is read as
 //! octets, values of an attribute that nothing defines are left out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::definition::{DataType, Definition, Encryption, Flags, Slot, Vendor, VendorFormat};
+use super::definition::{DataType, Definition, Flags, Slot, Vendor, VendorFormat};
 use super::error::{DictionaryError, Position, Problem, Warning};
 use super::include::{Library, Source};
-use super::statement::{self, Statement, Word};
+use super::scope::{Block, Scope};
+use super::statement::{self, Fault, Statement, Word};
 use super::{Dictionary, Place, Space};
 use crate::radius::AttributeId;
 
@@ -33,7 +34,20 @@ pub struct Loader {
     warnings: Vec<Warning>,
     /// Values of attributes that are not defined yet: they may follow in a later file.
     waiting: Vec<(Position, Waiting)>,
-    files: usize,
+    counts: Counts,
+}
+
+/// What has been read so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files, the included ones with them.
+    pub files: usize,
+    /// ATTRIBUTE lines.
+    pub attributes: usize,
+    /// VALUE lines.
+    pub values: usize,
+    /// VENDOR lines.
+    pub vendors: usize,
 }
 
 #[derive(Debug)]
@@ -51,33 +65,6 @@ enum Names {
     /// names of values, for old configurations, before everything else.
     Keep,
 }
-
-/// What a file has open at some line.
-struct Scope {
-    file: Arc<str>,
-    line: usize,
-    /// From the outermost to the innermost.
-    open: Vec<Open>,
-}
-
-struct Open {
-    keyword: &'static str,
-    name: String,
-    space: Space,
-}
-
-impl Scope {
-    fn space(&self) -> Space {
-        self.open.last().map_or(Space::Vendor(0), |open| open.space)
-    }
-
-    fn at(&self, column: usize) -> Position {
-        Position { file: self.file.clone(), line: self.line, column }
-    }
-}
-
-/// A column and what is wrong there.
-type Fault = (usize, Problem);
 
 impl Loader {
     /// Begins with nothing.
@@ -106,6 +93,11 @@ impl Loader {
         self.read(Library::Disk, source, &mut Vec::new())
     }
 
+    /// How much has been read so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// The dictionary, and what was passed over.
     pub fn finish(mut self) -> (Dictionary, Vec<Warning>) {
         for (position, waiting) in std::mem::take(&mut self.waiting) {
@@ -132,11 +124,11 @@ impl Loader {
 
     /// Reads one file. `around` holds the files that include it, outermost first.
     fn read(&mut self, library: Library, source: Source, around: &mut Vec<PathBuf>) -> Result<(), DictionaryError> {
-        self.files += 1;
-        let mut scope = Scope { file: source.path.to_string_lossy().into(), line: 0, open: Vec::new() };
+        self.counts.files += 1;
+        let mut scope = Scope::new(source.path.to_string_lossy().into());
         around.push(source.path);
         for line in source.text.lines() {
-            scope.line += 1;
+            scope.next_line();
             let statement = match statement::read(line) {
                 Ok(None) => continue,
                 Ok(Some(Statement::Include { path, optional })) => {
@@ -148,8 +140,8 @@ impl Loader {
             };
             statement.map_err(|(column, problem)| DictionaryError { position: scope.at(column), problem })?;
         }
-        for open in std::mem::take(&mut scope.open) {
-            self.warn(&scope, 1, Problem::NeverClosed { name: format!("{} {}", open.keyword, open.name) });
+        for name in scope.open() {
+            self.warn(&scope, 1, Problem::NeverClosed { name });
         }
         around.pop();
         Ok(())
@@ -167,7 +159,7 @@ impl Loader {
         if around.len() >= MAX_INCLUDE_DEPTH {
             return Err(fail(Problem::IncludeTooDeep { limit: MAX_INCLUDE_DEPTH }));
         }
-        if self.files >= MAX_FILES {
+        if self.counts.files >= MAX_FILES {
             return Err(fail(Problem::TooManyFiles { limit: MAX_FILES }));
         }
         let source = match library.open(around.last().map(PathBuf::as_path), path.text).map_err(fail)? {
@@ -188,6 +180,7 @@ impl Loader {
         match statement {
             Statement::Attribute { name, number, kind, flags } => self.attribute(scope, name, number, kind, &flags),
             Statement::Value { attribute, name, number } => {
+                self.counts.values += 1;
                 let number = number.number("number")?;
                 let waiting = Waiting::Value { attribute: attribute.text.to_string(), name: name.text.into(), number };
                 self.value(scope, attribute.column, waiting);
@@ -200,6 +193,7 @@ impl Loader {
                 Ok(())
             }
             Statement::Vendor { name, number, format } => {
+                self.counts.vendors += 1;
                 let number = number.number("vendor number")?;
                 let format = format.map_or(Ok(VendorFormat::default()), vendor_format)?;
                 self.dictionary.vendor_names.insert(name.text.to_ascii_lowercase().into(), number);
@@ -212,17 +206,17 @@ impl Loader {
                     None => Space::Vendor(vendor),
                     Some(format) => self.extended_vendor(vendor, format)?,
                 };
-                scope.open.push(Open { keyword: "BEGIN-VENDOR", name: name.text.to_string(), space });
+                scope.begin(Block::Vendor, name, space);
                 Ok(())
             }
             Statement::BeginTlv { name } => {
                 let definition = self.dictionary.by_name(name.text).ok_or_else(|| undefined("attribute", name))?;
                 let space = definition.inside();
-                scope.open.push(Open { keyword: "BEGIN-TLV", name: name.text.to_string(), space });
+                scope.begin(Block::Tlv, name, space);
                 Ok(())
             }
-            Statement::EndVendor { name } => close(scope, "BEGIN-VENDOR", "END-VENDOR", name),
-            Statement::EndTlv { name } => close(scope, "BEGIN-TLV", "END-TLV", name),
+            Statement::EndVendor { name } => scope.end(Block::Vendor, name),
+            Statement::EndTlv { name } => scope.end(Block::Tlv, name),
             Statement::Unknown { keyword } => {
                 let word = keyword.text.to_string();
                 self.warn(scope, keyword.column, Problem::Unknown { word, what: "keyword" });
@@ -233,12 +227,13 @@ impl Loader {
     }
 
     fn attribute(&mut self, scope: &Scope, name: Word, number: Word, kind: Word, flags: &[Word]) -> Result<(), Fault> {
+        self.counts.attributes += 1;
         let mut space = scope.space();
         let mut found = Flags::default();
         for flag in flags {
             if let Some(vendor) = self.dictionary.vendor_names.get(flag.text.to_ascii_lowercase().as_str()) {
                 space = Space::Vendor(*vendor);
-            } else if !set_flag(&mut found, flag.text) {
+            } else if !found.set(flag.text) {
                 self.warn(scope, flag.column, Problem::Unknown { word: flag.text.to_string(), what: "flag" });
             }
         }
@@ -295,6 +290,10 @@ impl Loader {
         let dictionary = &mut self.dictionary;
         let next = Place(u32::try_from(dictionary.slots.len()).expect("files are bounded, and so are their lines"));
         let place = *dictionary.places.entry((space, number)).or_insert(next);
+        if space == Space::Vendor(0) && number <= MAX_PACKET_NUMBER {
+            dictionary.rfc.resize(MAX_PACKET_NUMBER as usize + 1, None);
+            dictionary.rfc[number as usize] = Some(place);
+        }
         let (id, mut path) = match space {
             Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new()),
             Space::Inside(around) => {
@@ -314,7 +313,7 @@ impl Loader {
         match dictionary.slots.get_mut(place.0 as usize) {
             Some(slot) => slot.definition = definition,
             None => {
-                dictionary.slots.push(Slot { definition, values: HashMap::new(), value_names: HashMap::new() });
+                dictionary.slots.push(Slot { definition, values: BTreeMap::new(), value_names: HashMap::new() });
             }
         }
         let before = dictionary.names.insert(name.to_ascii_lowercase().into(), place);
@@ -387,61 +386,7 @@ fn undefined(what: &'static str, name: Word) -> Fault {
     (name.column, Problem::Undefined { what, name: name.text.to_string() })
 }
 
-/// Takes the innermost block off if it is the one that the line closes.
-fn close(scope: &mut Scope, begin: &'static str, keyword: &'static str, name: Word) -> Result<(), Fault> {
-    match scope.open.last() {
-        Some(open) if open.keyword == begin && open.name.eq_ignore_ascii_case(name.text) => {
-            scope.open.pop();
-            Ok(())
-        }
-        open => {
-            let open = open.map(|open| format!("{} {}", open.keyword, open.name));
-            Err((name.column, Problem::NotOpen { keyword, name: name.text.to_string(), open }))
-        }
-    }
-}
-
-/// False if there is no such flag.
-fn set_flag(flags: &mut Flags, word: &str) -> bool {
-    match word.to_ascii_lowercase().as_str() {
-        "has_tag" => flags.has_tag = true,
-        "encrypt=1" => flags.encrypt = Some(Encryption::UserPassword),
-        "encrypt=2" => flags.encrypt = Some(Encryption::TunnelPassword),
-        "encrypt=3" => flags.encrypt = Some(Encryption::AscendSecret),
-        "concat" => flags.concat = true,
-        "array" => flags.array = true,
-        "virtual" => flags.internal = true,
-        "secret" => flags.secret = true,
-        // An empty word stands between two commas.
-        "" => {}
-        _ => return false,
-    }
-    true
-}
-
-/// `format=T,L` or `format=T,L,c`.
 fn vendor_format(word: Word) -> Result<VendorFormat, Fault> {
     let unknown = || (word.column, Problem::Unknown { word: word.text.to_string(), what: "vendor format" });
-    let format = word.text.strip_prefix("format=").ok_or_else(unknown)?;
-    let (octets, continuation) = match format.strip_suffix(",c") {
-        Some(octets) => (octets, true),
-        None => (format, false),
-    };
-    let (type_octets, length_octets) = match octets {
-        "1,0" => (1, 0),
-        "1,1" => (1, 1),
-        "1,2" => (1, 2),
-        "2,0" => (2, 0),
-        "2,1" => (2, 1),
-        "2,2" => (2, 2),
-        "4,0" => (4, 0),
-        "4,1" => (4, 1),
-        "4,2" => (4, 2),
-        _ => return Err(unknown()),
-    };
-    // FreeRADIUS knows the flag with this format only, and nobody uses it with another.
-    if continuation && (type_octets, length_octets) != (1, 1) {
-        return Err(unknown());
-    }
-    Ok(VendorFormat { type_octets, length_octets, continuation })
+    VendorFormat::from_keyword(word.text).ok_or_else(unknown)
 }

@@ -8,6 +8,7 @@ mod definition;
 mod error;
 mod include;
 mod loader;
+mod scope;
 mod statement;
 
 use std::collections::{HashMap, HashSet};
@@ -15,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use definition::{DataType, Definition, Encryption, Flags, VendorFormat};
 pub use error::{DictionaryError, Position, Problem, Warning};
-pub use loader::Loader;
+pub use loader::{Counts, Loader};
 
 use definition::{Slot, Vendor};
 
@@ -39,6 +40,8 @@ pub struct Place(u32);
 pub struct Dictionary {
     slots: Vec<Slot>,
     places: HashMap<(Space, u32), Place>,
+    /// The places of the RFC space's numbers that stand in packets, by number: most look-ups are for these.
+    rfc: Vec<Option<Place>>,
     /// By name in lower case; older names of a number included.
     names: HashMap<Box<str>, Place>,
     vendors: HashMap<u32, Vendor>,
@@ -61,8 +64,11 @@ impl Dictionary {
 
     /// The attribute of this number in this space.
     pub fn get(&self, space: Space, number: u32) -> Option<&Definition> {
-        let place = self.places.get(&(space, number))?;
-        Some(&self.slot(*place).definition)
+        let place = match (space, self.rfc.get(number as usize)) {
+            (Space::Vendor(0), Some(place)) => (*place)?,
+            _ => *self.places.get(&(space, number))?,
+        };
+        Some(&self.slot(place).definition)
     }
 
     /// The attribute of this name, compared without case. For an older name of a number: what it is called now.
@@ -94,6 +100,11 @@ impl Dictionary {
     /// Whether any attribute of this vendor holds what is not to be shown.
     pub fn vendor_has_sensitive(&self, vendor: u32) -> bool {
         self.sensitive_vendors.contains(&vendor)
+    }
+
+    /// All attributes, in the order in which their numbers were first defined.
+    pub fn iter(&self) -> impl Iterator<Item = &Definition> {
+        self.slots.iter().map(|slot| &slot.definition)
     }
 
     /// How many attributes it names, each number once.

@@ -9,6 +9,9 @@ pub(super) struct Word<'a> {
     pub column: usize,
 }
 
+/// A column and what is wrong there.
+pub(super) type Fault = (usize, Problem);
+
 /// What a line says. The words are the line's own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Statement<'a> {
@@ -25,7 +28,7 @@ pub(super) enum Statement<'a> {
 }
 
 /// Reads a line: nothing if it is empty or a comment, or the column of what is wrong.
-pub(super) fn read(line: &str) -> Result<Option<Statement<'_>>, (usize, Problem)> {
+pub(super) fn read(line: &str) -> Result<Option<Statement<'_>>, Fault> {
     let line = line.split_once('#').map_or(line, |(before, _)| before).trim_end();
     let mut words = Words { line, at: 0 };
     let Some(keyword) = words.next() else { return Ok(None) };
@@ -97,7 +100,7 @@ impl<'a> Word<'a> {
     }
 
     /// A number, decimal or with `0x` in hex.
-    pub fn number<N: TryFrom<u64>>(self, what: &'static str) -> Result<N, (usize, Problem)> {
+    pub fn number<N: TryFrom<u64>>(self, what: &'static str) -> Result<N, Fault> {
         let parsed = match self.text.strip_prefix("0x").or_else(|| self.text.strip_prefix("0X")) {
             Some(digits) => u64::from_str_radix(digits, 16),
             None => self.text.parse(),
@@ -107,7 +110,7 @@ impl<'a> Word<'a> {
     }
 
     /// Numbers with dots between them.
-    pub fn path(self) -> Result<Vec<u32>, (usize, Problem)> {
+    pub fn path(self) -> Result<Vec<u32>, Fault> {
         self.split('.').map(|word| word.number("attribute number")).collect()
     }
 }

@@ -222,3 +222,22 @@ fn the_shipped_dictionary_says_what_freeradius_says() {
         }
     }
 }
+
+#[test]
+fn all_of_freeradius_s_dictionaries_load() {
+    if !Path::new(FREERADIUS).exists() {
+        eprintln!("skipped: {FREERADIUS} is not installed");
+        return;
+    }
+    let mut loader = Loader::empty();
+    loader.file(Path::new(FREERADIUS)).unwrap();
+    let counts = loader.counts();
+    let (dictionary, warnings) = loader.finish();
+    assert_eq!(warnings, []);
+    // 3.2.1 has 225, 7,468, 7,987 and 186; others more or less.
+    assert!(counts.files >= 200 && counts.attributes >= 7000 && counts.values >= 7000 && counts.vendors >= 180);
+    assert!(dictionary.len() >= 7000 && dictionary.vendors() >= 180);
+    let release = dictionary.by_name("WiMAX-Release").unwrap();
+    assert_eq!((release.id, &*release.path), (AttributeId { vendor: 24757, number: 1 }, [1, 1].as_slice()));
+    assert!(dictionary.vendor_format(24757).continuation);
+}
