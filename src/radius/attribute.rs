@@ -62,7 +62,7 @@ pub enum Value {
     Address(IpAddr),
     /// `ipv4prefix`, `ipv6prefix` (RFC 3162 §2.3).
     Prefix(IpNet),
-    /// `date`: seconds since 1970-01-01T00:00:00Z, unsigned 32 bits (RFC 8044 §3.3).
+    /// `date`: seconds since 1970-01-01T00:00:00.000Z, unsigned 32 bits (RFC 8044 §3.3).
     Date(u32),
     /// `ether`: shown as `00-11-22-33-44-55`.
     Ether([u8; 6]),
@@ -116,7 +116,8 @@ impl Serialize for Value {
             Self::Address(address) => serializer.collect_str(address),
             Self::Prefix(prefix) => serializer.collect_str(prefix),
             Self::Date(seconds) => match jiff::Timestamp::from_second(i64::from(*seconds)) {
-                Ok(time) => serializer.collect_str(&time),
+                // As every time in an event: with milliseconds, though RADIUS has none.
+                Ok(time) => serializer.collect_str(&format_args!("{time:.3}")),
                 Err(_) => serializer.serialize_u32(*seconds),
             },
             Self::Ether([a, b, c, d, e, f]) => {
@@ -226,7 +227,7 @@ mod tests {
         ]);
         assert_eq!(
             serde_json::to_string(&attributes).unwrap(),
-            r#"{"Class":"0xab01","Cisco-AVPair":["a=b","c=d"],"NAS-Port":7,"Event-Timestamp":"1970-01-01T00:00:00Z"}"#
+            r#"{"Class":"0xab01","Cisco-AVPair":["a=b","c=d"],"NAS-Port":7,"Event-Timestamp":"1970-01-01T00:00:00.000Z"}"#
         );
     }
 }

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use super::process::{Process, Stream};
+use nix::sys::signal::Signal;
+
+use super::process::{PATIENCE, Process, Stream};
 
 /// A running `radhook run`; ended when dropped (SIGTERM, then SIGKILL).
 pub struct Daemon {
@@ -79,8 +81,20 @@ impl Daemon {
     }
 
     /// Asks it to end in order and returns how it ended.
+    ///
+    /// It may let requests finish and makes a checkpoint, so it is killed later than others.
     pub fn stop(mut self) -> ExitStatus {
-        self.process.terminate()
+        self.process.terminate_within(PATIENCE)
+    }
+
+    /// Asks it to end in order, without waiting for it.
+    pub fn ask_to_end(&self) {
+        self.process.signal(Signal::SIGTERM);
+    }
+
+    /// Waits until it ends by itself, and returns how.
+    pub fn wait_until_exit(mut self) -> ExitStatus {
+        self.process.wait_until_exit()
     }
 
     /// Ends it in the middle of whatever it does.
@@ -102,6 +116,7 @@ fn bound<'a>(line: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
 #[derive(Debug, Clone)]
 pub struct Config {
     directory: PathBuf,
+    top: String,
     store: String,
     tables: String,
 }
@@ -117,12 +132,18 @@ impl Config {
     pub fn bare(directory: &Path) -> Self {
         let store = format!("path = {}\n", quoted(directory.join("data")));
         let tables = format!("[admin]\nlisten = {}\n", quoted(format!("unix:{}/admin.sock", directory.display())));
-        Self { directory: directory.to_owned(), store, tables }
+        Self { directory: directory.to_owned(), top: String::new(), store, tables }
     }
 
     /// Adds a line to `[store]`, such as `max_size = "1MiB"`.
     pub fn store(mut self, line: &str) -> Self {
         let _ = writeln!(self.store, "{line}");
+        self
+    }
+
+    /// Adds a line above all tables, such as `node = "radhook-1"`.
+    pub fn top(mut self, line: &str) -> Self {
+        let _ = writeln!(self.top, "{line}");
         self
     }
 
@@ -159,7 +180,7 @@ impl Config {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        format!("[store]\n{}\n{}", self.store, self.tables)
+        format!("{}[store]\n{}\n{}", self.top, self.store, self.tables)
     }
 
     /// Writes `radhook.toml` into the directory and returns its path.

@@ -12,15 +12,27 @@ pub mod process;
 pub mod radclient;
 pub mod responder;
 pub mod standard;
+pub mod traffic;
+pub mod verbs;
+pub mod witness;
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A UDP port that was free on loopback a moment ago. Only for programs that cannot bind port 0 and say what they got;
 /// whoever uses it starts again with another one when the port was taken in between.
 pub fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback takes a UDP socket");
     socket.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A loopback address of this test's own. On it a port that was given up is still free when its owner comes back:
+/// everybody else's sockets take theirs on 127.0.0.1.
+pub fn own_loopback() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [high, low] = ((std::process::id() & 0x7fff) as u16).to_be_bytes();
+    Ipv4Addr::new(127, 64 + high / 2, low, NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A file that stands under `tests/`.

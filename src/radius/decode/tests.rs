@@ -46,7 +46,7 @@ fn an_accounting_request_is_decoded_by_name() {
         ]),
         json!({
             "User-Name": "alice@example.org", "Acct-Status-Type": "Start", "NAS-IP-Address": "10.0.0.1", "NAS-Port": 7,
-            "NAS-Port-Type": "Wireless-802.11", "Event-Timestamp": "2023-09-12T06:06:56Z",
+            "NAS-Port-Type": "Wireless-802.11", "Event-Timestamp": "2023-09-12T06:06:56.000Z",
             "Framed-IPv6-Prefix": "2001:db8:1::/64", "NAS-IPv6-Address": "2001:db8::1", "Class": ["0x0102", "0x03"],
         })
     );
