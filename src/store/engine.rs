@@ -181,6 +181,7 @@ impl Engine {
                 Ok(())
             })?;
         view.reached(journal.position());
+        journal.remove_leftovers();
         let engine = Engine {
             setup,
             queue: Mutex::default(),

@@ -57,6 +57,8 @@ struct Sealed {
     length: u64,
     /// Where its frames end; unknown for those before the checkpoint when the journal was opened.
     end: Option<u64>,
+    /// A write or sync failed in it: its file is not used again.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ struct Active {
 pub struct Trimmed {
     index: u64,
     length: u64,
+    failed: bool,
 }
 
 /// The journal, open for appending.
@@ -92,7 +95,7 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the journal in `dir` and hands every batch behind `from`, the table's last checkpoint, to `visit`, with
-    /// the position behind it and the bytes of its frame. Nothing is changed on disk but left-overs of preparing.
+    /// the position behind it and the bytes of its frame. Nothing is changed on disk.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when something acknowledged is missing or not valid, [`StoreError::Newer`],
@@ -161,23 +164,20 @@ impl Journal {
                 journal.active =
                     Some(Active { index: *index, salt: segment.header.salt, file, length, end: position.offset });
             } else {
-                journal.sealed.push_back(Sealed { index: *index, length, end: Some(position.offset) });
+                journal.sealed.push_back(Sealed { index: *index, length, end: Some(position.offset), failed: false });
             }
         }
         replay.clean = end == End::Closed;
         Ok((journal, replay))
     }
 
-    /// Finds the segments, removes left-overs, files those before the checkpoint as sealed. Answers the others, each
+    /// Finds the segments and files those before the checkpoint as sealed. Answers the others, each
     /// with the sequence from which a later one supersedes it.
     fn list(&mut self, from: Position) -> Result<Vec<(u64, Option<u64>)>, StoreError> {
         let mut indices = Vec::new();
         for name in self.fs.list(&self.dir).map_err(StoreError::io("listing", &self.dir))? {
             if let Some(index) = segment::index(&name) {
                 indices.push(index);
-            } else if name == PREPARED || name == FRESH {
-                // It holds nothing, and one that cannot be removed is in nobody's way until it is needed.
-                let _ = self.fs.remove(&self.dir.join(name));
             }
         }
         indices.sort_unstable();
@@ -189,7 +189,7 @@ impl Journal {
             let path = self.path(*index);
             let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;
             let length = file.len().map_err(StoreError::io("measuring", &path))?;
-            self.sealed.push_back(Sealed { index: *index, length, end: None });
+            self.sealed.push_back(Sealed { index: *index, length, end: None, failed: false });
         }
         let live = &indices[split..];
         if from.segment > 0 && live.first() != Some(&from.segment) {
@@ -253,7 +253,7 @@ impl Journal {
         let mut active = match self.active.take() {
             Some(active) if fits => active,
             full => {
-                full.into_iter().for_each(|active| self.seal(&active));
+                full.into_iter().for_each(|active| self.seal(&active, false));
                 self.activate(HEADER_BLOCK + total as u64)?
             }
         };
@@ -267,7 +267,7 @@ impl Journal {
         let written = active.file.write_at(active.end, &self.buffer).map_err(|error| ("writing", error));
         if let Err((doing, error)) = written.and_then(|()| active.file.sync_data().map_err(|error| ("syncing", error)))
         {
-            self.seal(&active);
+            self.seal(&active, true);
             return Err(StoreError::io(doing, &self.path(active.index))(error));
         }
         active.end += self.buffer.len() as u64;
@@ -279,11 +279,11 @@ impl Journal {
 
     /// Ends a segment's life as the active one. One without a batch is removed at once, so that a disk that fails every
     /// sync is not filled with them.
-    fn seal(&mut self, active: &Active) {
+    fn seal(&mut self, active: &Active, failed: bool) {
         if active.end == HEADER_BLOCK && self.fs.remove(&self.path(active.index)).is_ok() {
             return;
         }
-        self.sealed.push_back(Sealed { index: active.index, length: active.length, end: Some(active.end) });
+        self.sealed.push_back(Sealed { index: active.index, length: active.length, end: Some(active.end), failed });
     }
 
     /// Names a fresh segment that starts with the next sequence and holds at least `needed` bytes.
@@ -351,7 +351,7 @@ impl Journal {
 
     /// The same, from one of the trimmed segments if one fits, which is then taken out of `gone`.
     pub fn recycling(&self, gone: &mut Vec<Trimmed>) -> Option<Preparation> {
-        let fits = gone.iter().position(|trimmed| trimmed.length == self.segment_size)?;
+        let fits = gone.iter().position(|trimmed| trimmed.length == self.segment_size && !trimmed.failed)?;
         let preparation = self.prepare_from(Some(self.path(gone[fits].index)))?;
         gone.remove(fits);
         Some(preparation)
@@ -360,6 +360,14 @@ impl Journal {
     fn prepare_from(&self, spare: Option<PathBuf>) -> Option<Preparation> {
         let (fs, dir, length) = (self.fs.clone(), self.dir.clone(), self.segment_size);
         self.prepared.is_none().then_some(Preparation { fs, dir, length, spare })
+    }
+
+    /// Removes what an earlier run had prepared. It holds nothing, and what cannot be removed is in nobody's way until
+    /// the next segment is made.
+    pub fn remove_leftovers(&self) {
+        for name in [PREPARED, FRESH] {
+            let _ = self.fs.remove(&self.dir.join(name));
+        }
     }
 
     /// Takes in a prepared segment.
@@ -377,7 +385,7 @@ impl Journal {
             && oldest.index < checkpoint.segment
         {
             retained -= oldest.length;
-            gone.push(Trimmed { index: oldest.index, length: oldest.length });
+            gone.push(Trimmed { index: oldest.index, length: oldest.length, failed: oldest.failed });
             self.sealed.pop_front();
         }
         gone
@@ -407,7 +415,7 @@ impl Journal {
             return Ok(());
         }
         for at in 0..self.sealed.len() {
-            let Sealed { index, length, end } = self.sealed[at];
+            let Sealed { index, length, end, .. } = self.sealed[at];
             if let Some(end) = end.filter(|end| *end < length / 2) {
                 let path = self.path(index);
                 let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;

@@ -273,3 +273,93 @@ pub fn merge(slice: Vec<(Key, Change)>, table: Entries<'_>, limit: usize) -> Res
     }
     Ok(merged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operations(changes: &[(&str, Option<&str>)]) -> Operations {
+        let mut batch = Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.put(*key, *value),
+                None => batch.delete(*key),
+            }
+        }
+        Operations::from(&batch)
+    }
+
+    fn known(view: &View, key: &str) -> Option<Option<String>> {
+        let text = |value: Arc<[u8]>| String::from_utf8_lossy(&value).into_owned();
+        view.get(key.as_bytes()).map(|change| change.map(text))
+    }
+
+    fn keys(view: &View, limit: usize) -> Vec<String> {
+        let slice = view.slice(b"", b"z", limit);
+        let mark = |change: &Change| if change.is_some() { "" } else { "-" };
+        slice.changes.iter().map(|(key, change)| mark(change).to_owned() + &String::from_utf8_lossy(key)).collect()
+    }
+
+    #[test]
+    fn newer_layers_mask_older_ones() {
+        let mut view = View::default();
+        view.apply(None, operations(&[("a", Some("frozen")), ("b", Some("frozen")), ("c", Some("frozen"))]), 1);
+        view.freeze().expect("there is something");
+        view.apply(None, operations(&[("b", Some("active")), ("c", Some("active"))]), 1);
+        view.stage(7, &operations(&[("c", None)]));
+        assert_eq!(known(&view, "a"), Some(Some("frozen".to_owned())));
+        assert_eq!(known(&view, "b"), Some(Some("active".to_owned())));
+        assert_eq!(known(&view, "c"), Some(None));
+        assert_eq!(known(&view, "d"), None);
+        assert_eq!(keys(&view, 9), ["a", "b", "-c"]);
+        view.thawed();
+        assert_eq!(known(&view, "a"), None);
+        assert_eq!(keys(&view, 9), ["b", "-c"]);
+    }
+
+    #[test]
+    fn a_lazy_batch_stays_on_top_of_a_durable_one_that_was_committed_before_it() {
+        let mut view = View::default();
+        view.stage(2, &operations(&[("k", Some("lazy, second"))]));
+        view.apply(None, operations(&[("k", Some("durable, first"))]), 1);
+        assert_eq!(known(&view, "k"), Some(Some("lazy, second".to_owned())));
+        view.apply(Some(2), operations(&[("k", Some("lazy, second"))]), 1);
+        assert_eq!(known(&view, "k"), Some(Some("lazy, second".to_owned())));
+        assert_eq!(view.size().entries, 1);
+    }
+
+    #[test]
+    fn a_slice_ends_with_the_value_that_fills_the_limit_and_keeps_what_masks() {
+        let mut view = View::default();
+        view.apply(None, operations(&[("a", None), ("b", Some("1")), ("c", None), ("d", Some("2")), ("e", None)]), 1);
+        assert_eq!(keys(&view, 1), ["-a", "b"]);
+        assert_eq!(keys(&view, 2), ["-a", "b", "-c", "d"]);
+        assert_eq!(keys(&view, 3), ["-a", "b", "-c", "d", "-e"]);
+    }
+
+    #[test]
+    fn the_size_is_that_of_what_is_held() {
+        let mut view = View::default();
+        view.apply(None, operations(&[("key", Some("four"))]), 40);
+        view.apply(None, operations(&[("key", Some("seven77"))]), 48);
+        let size = Size { entries: 1, bytes: 3 + 7 + CHANGE_OVERHEAD, values: 7, journal: 88 };
+        assert_eq!(view.size(), size);
+        view.freeze();
+        assert_eq!(view.size(), size);
+        view.apply(None, operations(&[("key", None)]), 16);
+        assert_eq!(view.size().values, 7);
+        view.thawed();
+        assert_eq!(view.size(), Size { entries: 1, bytes: 3 + CHANGE_OVERHEAD, values: 0, journal: 16 });
+    }
+
+    #[test]
+    fn merging_reads_no_further_than_the_limit() {
+        let table = (0..100u8).map(|number| {
+            assert!(number < 5, "read too far");
+            Ok((vec![number], vec![]))
+        });
+        let slice = vec![(vec![1], None), (vec![2], Some(Arc::from(&b"new"[..])))];
+        let merged = merge(slice, Box::new(table), 3).unwrap();
+        assert_eq!(merged, [(vec![0], vec![]), (vec![2], b"new".to_vec()), (vec![3], vec![])]);
+    }
+}

@@ -162,6 +162,9 @@ fn script(sim: &Sim, log: &mut Log) -> Option<Engine> {
                 }
                 drop(engine);
                 engine = open(sim).ok()?;
+                if sim.crashed() {
+                    return None;
+                }
                 // After a close that failed this is a restart like any other.
                 sim.aside(|| log.check_recovered(&engine, "opened again by the script"));
             }

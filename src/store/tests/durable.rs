@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::{delete, options, put};
-use crate::store::{Durability, DurableStore, Store, StoreError};
+use crate::store::{Durability, DurableStore, Store, StoreError, StoreOptions};
 
 fn open(dir: &TempDir) -> DurableStore {
     DurableStore::open(&options(dir.path())).expect("the store opens")
@@ -128,4 +128,134 @@ fn threads_share_the_work_and_every_batch_arrives() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(store.range(&[], &[0xff], 1000).unwrap().len(), 400);
     assert_eq!(store.stats().figures.sequence, 400);
+}
+
+#[test]
+fn a_damaged_sled_is_refused_untouched_or_has_everything() {
+    for clean in [true, false] {
+        let original = TempDir::new().unwrap();
+        let store = open(&original);
+        let value = |number: u32| number.to_be_bytes().repeat(60);
+        for number in 0..200u32 {
+            store.commit(&put(number.to_be_bytes(), value(number)), Durability::Durable).unwrap();
+        }
+        store.checkpoint().unwrap();
+        if clean {
+            store.close().unwrap();
+        }
+        drop(store);
+        let all = files(original.path());
+        let length = all[&original.path().join("sled/db")].len();
+        let written = all[&original.path().join("sled/db")].iter().rposition(|byte| *byte != 0).unwrap();
+        let mut refused = 0;
+        let damages = (0..12).map(|step| written * step / 12).flat_map(|at| [(at, false), (at, true)]);
+        for (at, cut) in damages.chain([(length - 1, true), (0, true)]) {
+            let dir = TempDir::new().unwrap();
+            for (path, bytes) in &all {
+                let path = dir.path().join(path.strip_prefix(original.path()).unwrap());
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+            let db = dir.path().join("sled/db");
+            let mut bytes = fs::read(&db).unwrap();
+            if cut {
+                bytes.truncate(at);
+            } else {
+                let end = (at + 40).min(bytes.len());
+                bytes[at..end].iter_mut().for_each(|byte| *byte = !*byte);
+            }
+            fs::write(&db, bytes).unwrap();
+            match DurableStore::open(&options(dir.path())) {
+                Ok(store) => {
+                    let found = store.range(&[], &[0xff], 1000).unwrap();
+                    assert_eq!(found.len(), 200, "clean {clean}, byte {at}, cut {cut}: silently lost");
+                }
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Table { .. }), "{error}");
+                    refused += 1;
+                    open_fails_and_changes_nothing(&dir);
+                }
+            }
+        }
+        assert!(refused > 5, "clean {clean}: only {refused} of the damages were refused");
+    }
+}
+
+#[test]
+fn a_sled_that_went_missing_or_back_in_time_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let sled = dir.path().join("sled");
+    let store = open(&dir);
+    store.commit(&put("a", "1"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let early = files(&sled);
+    let store = open(&dir);
+    store.commit(&put("b", "2"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+
+    fs::rename(&sled, dir.path().join("elsewhere")).unwrap();
+    let error = open_fails_and_changes_nothing(&dir);
+    assert!(error.to_string().contains("missing"), "{error}");
+    for (path, bytes) in early {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let error = open_fails_and_changes_nothing(&dir);
+    assert!(error.to_string().contains("reaches to batch 1"), "{error}");
+}
+
+#[test]
+fn a_damaged_record_of_the_last_checkpoint_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    store.commit(&put("a", "1"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let path = dir.path().join("sled.checkpoint");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert!(matches!(open_fails_and_changes_nothing(&dir), StoreError::Damaged { .. }));
+}
+
+#[test]
+fn at_the_size_limit_puts_are_refused_until_deleting_made_room() {
+    let dir = TempDir::new().unwrap();
+    let store = DurableStore::open(&StoreOptions { max_size: 2 << 20, ..options(dir.path()) }).unwrap();
+    let mut stored = 0u32;
+    let refused = loop {
+        match store.commit(&put(stored.to_be_bytes(), [7; 10_000]), Durability::Durable) {
+            Ok(()) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, StoreError::Full { limit: 2_097_152, .. }), "{refused}");
+    assert!((100..210).contains(&stored), "{stored}");
+    // Outcomes of deliveries still pass, lazily with puts, or as deletes alone.
+    store.commit(&put("history", [7; 10_000]), Durability::Lazy).unwrap();
+    for number in 0..stored / 2 {
+        store.commit(&delete(number.to_be_bytes()), Durability::Durable).unwrap();
+    }
+    store.checkpoint().unwrap();
+    store.commit(&put("room", "again"), Durability::Durable).unwrap();
+    assert_eq!(store.range(&[], &[0xff], 1000).unwrap().len() as u32, stored - stored / 2 + 2);
+}
+
+#[test]
+fn trimmed_segments_are_kept_as_far_as_there_is_room_and_used_again() {
+    let dir = TempDir::new().unwrap();
+    let segment = 1 << 20;
+    let small = StoreOptions { max_size: 16 << 20, journal_keep: 3 * segment, ..options(dir.path()) };
+    let store = DurableStore::open(&small).unwrap();
+    for round in 0..40u32 {
+        store.commit(&put("k", vec![round as u8; 900_000]), Durability::Durable).unwrap();
+        store.checkpoint().unwrap();
+    }
+    let bytes = store.stats().figures.journal_bytes;
+    assert!((4 * segment..=6 * segment).contains(&bytes), "{bytes}");
+    let names = fs::read_dir(dir.path().join("journal")).unwrap();
+    let on_disk: u64 = names.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    assert_eq!(on_disk, bytes);
 }

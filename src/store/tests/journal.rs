@@ -146,10 +146,10 @@ fn a_disk_that_fails_every_sync_is_not_filled_with_segments() {
     let sim = Sim::new();
     let (mut journal, ..) = open(&sim);
     append(&mut journal, &[even("a")]).unwrap();
-    for _ in 0..50 {
-        // The third call of an append that needs a new segment is the sync of its header, so this hits any of them.
-        let calls = sim.calls();
-        sim.set_fault(Fault::Fail { at: calls + 1, until: calls + 12, error: 5 });
+    for round in 0..50 {
+        // The sync of the frames: the second call, or the last of eight when a segment has to be made first.
+        let at = sim.calls() + if round == 0 { 2 } else { 8 };
+        sim.set_fault(Fault::Fail { at, until: at + 1, error: 5 });
         append(&mut journal, &[even("b")]).unwrap_err();
     }
     sim.set_fault(Fault::None);

@@ -14,7 +14,8 @@ use super::{Batch, StoreOptions};
 fn options(path: &Path) -> StoreOptions {
     StoreOptions {
         path: path.to_owned(),
-        max_size: 1 << 30,
+        // Segments are a thirty-second of it.
+        max_size: 64 << 20,
         journal_keep: 64 << 20,
         history_keep: Duration::ZERO,
         history_max_records: 0,

@@ -230,6 +230,23 @@ impl Naming {
     }
 }
 
+impl Write {
+    /// The parts of this write that another, later one does not cover.
+    fn without(&self, later: &What) -> Vec<Write> {
+        let (What::Bytes(start, bytes), What::Bytes(from, covering)) = (&self.what, later) else {
+            return vec![self.clone()];
+        };
+        let (end, to) = (start + bytes.len(), from + covering.len());
+        let part = |from: usize, to: usize| {
+            let what = What::Bytes(from, bytes[from - start..to - start].to_vec());
+            (from < to).then_some(Write { syncable: self.syncable, what })
+        };
+        let before = part(*start, (*from).clamp(*start, end));
+        let after = part(to.clamp(*start, end), end);
+        before.into_iter().chain(after).collect()
+    }
+}
+
 impl What {
     fn apply(&self, bytes: &mut Vec<u8>) {
         self.apply_parts(bytes, &mut || true);
@@ -398,13 +415,17 @@ impl File for SimFile {
             }
             return Err(error);
         }
-        let durable = &mut inode.durable;
-        inode.pending.retain(|write| {
+        let mut left: Vec<Write> = Vec::new();
+        for write in std::mem::take(&mut inode.pending) {
             if write.syncable {
-                write.what.apply(durable);
+                write.what.apply(&mut inode.durable);
+                // What stands on the disk now is no more replaced by an older write that failed.
+                left = left.iter().flat_map(|older| older.without(&write.what)).collect();
+            } else {
+                left.push(write);
             }
-            !write.syncable
-        });
+        }
+        inode.pending = left;
         Ok(())
     }
 }
