@@ -25,7 +25,7 @@ use crate::deliver::client::{ClientError, Sender};
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
-use crate::radius::dictionary::{Dictionary, DictionaryError, Loader};
+use crate::radius::dictionary::{Dictionary, DictionaryError};
 use crate::source::SourceError;
 use crate::source::accounting::{self, AccountingSource};
 use crate::store::bell::Bell;
@@ -252,11 +252,7 @@ fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, Dictionary
     if options.shipped && options.files.is_empty() {
         return Ok(Dictionary::shipped());
     }
-    let mut loader = if options.shipped { Loader::on(&Dictionary::shipped()) } else { Loader::empty() };
-    for file in &options.files {
-        loader.file(file)?;
-    }
-    let (dictionary, warnings) = loader.finish();
+    let (dictionary, warnings) = Dictionary::load(options.shipped, &options.files)?;
     warnings.iter().for_each(|warning| warn!("dictionary: {warning}"));
     Ok(Arc::new(dictionary))
 }

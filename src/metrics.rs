@@ -72,7 +72,7 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         help: "Packets received on an accounting port, by source, client (\"unknown\" for none) and result: accepted, \
                duplicate, status_server, health_check, unknown_client, malformed, bad_authenticator, \
-               bad_message_authenticator, no_message_authenticator, unexpected_code, no_status_type",
+               bad_message_authenticator, no_message_authenticator, unexpected_code",
     },
     Metric {
         name: ACCOUNTING_ANSWERS,

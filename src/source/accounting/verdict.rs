@@ -31,7 +31,6 @@ pub(super) enum Reason {
     BadAuthenticator,
     BadMessageAuthenticator,
     NoMessageAuthenticator,
-    NoStatusType,
 }
 
 /// What became of a packet: the `result` of its metric.
@@ -46,7 +45,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// All labels, in the order of [`Outcome::index`].
-    pub const LABELS: [&str; 11] = [
+    pub const LABELS: [&str; 10] = [
         "accepted",
         "duplicate",
         "status_server",
@@ -57,7 +56,6 @@ impl Outcome {
         "bad_authenticator",
         "bad_message_authenticator",
         "no_message_authenticator",
-        "no_status_type",
     ];
 
     /// Where its label stands.
@@ -73,7 +71,6 @@ impl Outcome {
             Self::Dropped(Reason::BadAuthenticator) => 7,
             Self::Dropped(Reason::BadMessageAuthenticator) => 8,
             Self::Dropped(Reason::NoMessageAuthenticator) => 9,
-            Self::Dropped(Reason::NoStatusType) => 10,
         }
     }
 
@@ -97,7 +94,6 @@ impl fmt::Display for Reason {
                 "wrong Message-Authenticator: the client's secret differs from ours, or somebody is forging",
             ),
             Self::NoMessageAuthenticator => f.write_str("no Message-Authenticator, which is required of this packet"),
-            Self::NoStatusType => f.write_str("no Acct-Status-Type, which says what an Accounting-Request is about"),
         }
     }
 }
@@ -131,12 +127,10 @@ pub(super) fn judge(packet: &Packet, client: &Client, dictionary: &Dictionary) -
 
 /// An Accounting-Request that is genuine.
 fn accounting(packet: &Packet, secret: &[u8], dictionary: &Dictionary) -> Verdict {
-    let status = packet.first(number_of(numbers::ACCT_STATUS_TYPE)).and_then(<[u8]>::first_chunk::<4>);
-    let Some(status) = status.map(|status| u32::from_be_bytes(*status)) else {
-        return Verdict::Drop(Reason::NoStatusType);
-    };
+    // One without Acct-Status-Type passes on too: it is against RFC 2866 §5.1, but asking for it again would not mend it,
+    // and FreeRADIUS's detail reader would ask for ever and hold up everything behind it.
     let answer = accounting_response(packet, secret);
-    if is_health_check(packet, status) {
+    if is_health_check(packet) {
         return Verdict::Answer(Outcome::HealthCheck, answer);
     }
     Verdict::Exchange { request: decode(packet, dictionary), answer }
@@ -145,10 +139,10 @@ fn accounting(packet: &Packet, secret: &[u8], dictionary: &Dictionary) -> Verdic
 /// Whether it is what FreeRADIUS sends to a home server with `status_check = request`: a Stop of a session that never
 /// was, with the count of checks in NAS-Identifier. All of it must fit, since a NAS may well call its first session
 /// "00000000".
-fn is_health_check(packet: &Packet, status: u32) -> bool {
-    const STOP: u32 = 2;
+fn is_health_check(packet: &Packet) -> bool {
+    const STOP: &[u8] = &[0, 0, 0, 2];
     let identifier = packet.first(number_of(numbers::NAS_IDENTIFIER)).unwrap_or_default();
-    status == STOP
+    packet.first(number_of(numbers::ACCT_STATUS_TYPE)) == Some(STOP)
         && packet.first(number_of(numbers::ACCT_SESSION_ID)) == Some(b"00000000")
         && identifier.starts_with(b"Status Check ")
         && identifier.ends_with(b". Are you alive?")
