@@ -1,5 +1,7 @@
 //! The command line: one file per verb, each with its `Args` and a `run` that answers with the exit code.
 
+pub mod store;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,7 +16,9 @@ struct Cli {
 
 /// Every verb has its file in this room under the same name.
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Store(store::Args),
+}
 
 /// Exit codes, the same for every verb.
 pub mod exit {
@@ -33,7 +37,9 @@ pub mod exit {
 /// Parses the command line, runs the verb and answers with its exit code. What fails is said on stderr, with its
 /// causes, in one line.
 pub fn main() -> ExitCode {
-    let outcome: anyhow::Result<u8> = match Cli::parse().verb {};
+    let outcome: anyhow::Result<u8> = match Cli::parse().verb {
+        Verb::Store(args) => store::run(args),
+    };
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

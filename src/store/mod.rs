@@ -3,6 +3,7 @@
 //!
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
+pub mod check;
 pub mod durable;
 mod engine;
 mod frame;
@@ -10,6 +11,7 @@ pub mod fs;
 mod journal;
 mod mark;
 mod quiet;
+pub mod recover;
 mod segment;
 mod sled;
 mod table;
