@@ -11,6 +11,7 @@ pub mod listen;
 pub mod run;
 pub mod simulate;
 pub mod status;
+pub mod store;
 pub mod verify;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Verb {
     Listen(listen::Args),
     Simulate(simulate::Args),
     Verify(verify::Args),
+    Store(store::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Store(args) => store::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

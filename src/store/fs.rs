@@ -42,7 +42,7 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
 /// An open file.
 pub trait File: fmt::Debug + Send + Sync {
     /// Its length in bytes.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
 
     /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end of the file.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
@@ -60,7 +60,7 @@ pub trait File: fmt::Debug + Send + Sync {
 
 /// Reads a whole file.
 pub fn read_all(file: &dyn File) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(file.len()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let len = usize::try_from(file.size()?).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut bytes = vec![0; len];
     let read = file.read_at(0, &mut bytes)?;
     bytes.truncate(read);
@@ -118,7 +118,7 @@ impl FileSystem for RealFs {
 }
 
 impl File for fs::File {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 

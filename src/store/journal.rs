@@ -107,18 +107,7 @@ impl Journal {
         from: Position,
         visit: &mut dyn FnMut(Batch, Position, u64) -> Result<(), StoreError>,
     ) -> Result<(Journal, Replay), StoreError> {
-        let mut journal = Journal {
-            dir: dir.to_owned(),
-            segment_size,
-            next_sequence: from.sequence + 1,
-            next_index: from.segment + 1,
-            active: None,
-            sealed: VecDeque::new(),
-            prepared: None,
-            position: from,
-            buffer: Vec::new(),
-            fs,
-        };
+        let mut journal = Journal::new(fs, dir, segment_size, from);
         let mut replay = Replay::default();
         let live = journal.list(from)?;
         let mut end = End::Superseded;
@@ -171,6 +160,21 @@ impl Journal {
         Ok((journal, replay))
     }
 
+    fn new(fs: Arc<dyn FileSystem>, dir: &Path, segment_size: u64, from: Position) -> Journal {
+        Journal {
+            fs,
+            dir: dir.to_owned(),
+            segment_size,
+            next_sequence: from.sequence + 1,
+            next_index: from.segment + 1,
+            active: None,
+            sealed: VecDeque::new(),
+            prepared: None,
+            position: from,
+            buffer: Vec::new(),
+        }
+    }
+
     /// Finds the segments and files those before the checkpoint as sealed. Answers the others, each
     /// with the sequence from which a later one supersedes it.
     fn list(&mut self, from: Position) -> Result<Vec<(u64, Option<u64>)>, StoreError> {
@@ -188,7 +192,7 @@ impl Journal {
         for index in &indices[..split] {
             let path = self.path(*index);
             let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;
-            let length = file.len().map_err(StoreError::io("measuring", &path))?;
+            let length = file.size().map_err(StoreError::io("measuring", &path))?;
             self.sealed.push_back(Sealed { index: *index, length, end: None, failed: false });
         }
         let live = &indices[split..];
@@ -203,8 +207,10 @@ impl Journal {
         let mut until: Option<u64> = None;
         for index in live.iter().rev() {
             with_until.push((*index, until));
-            let first = self.header(*index)?.first;
-            until = Some(until.map_or(first, |until| until.min(first)));
+            // One that cannot be read is told when its turn comes, after what stands before it.
+            if let Ok(Header { first, .. }) = self.header(*index) {
+                until = Some(until.map_or(first, |until| until.min(first)));
+            }
         }
         with_until.reverse();
         Ok(with_until)
@@ -441,6 +447,23 @@ impl Journal {
     fn path(&self, index: u64) -> PathBuf {
         self.dir.join(segment::name(index))
     }
+}
+
+/// Begins a new segment behind all others in `dir`, for the batches after `sequence`. Answers the place before its first.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn begin_after(
+    fs: Arc<dyn FileSystem>,
+    dir: &Path,
+    segment_size: u64,
+    sequence: u64,
+) -> Result<Position, StoreError> {
+    let names = fs.list(dir).map_err(StoreError::io("listing", dir))?;
+    let last = names.iter().filter_map(|name| segment::index(name)).max().unwrap_or(0);
+    let from = Position { sequence, segment: last, offset: HEADER_BLOCK };
+    let active = Journal::new(fs, dir, segment_size, from).activate(HEADER_BLOCK)?;
+    Ok(Position { sequence, segment: active.index, offset: HEADER_BLOCK })
 }
 
 /// The making of a segment ahead of need, to be run beside the journal's work.

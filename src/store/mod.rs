@@ -4,6 +4,7 @@
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
 pub mod bell;
+pub mod check;
 pub mod draft;
 pub mod durable;
 mod engine;
@@ -17,6 +18,7 @@ pub mod memory;
 pub mod queue;
 mod quiet;
 pub mod records;
+pub mod recover;
 mod segment;
 mod sled;
 mod table;

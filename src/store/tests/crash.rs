@@ -284,8 +284,8 @@ fn flip_everything(clean: bool) -> usize {
     let live = crate::store::segment::name(sim.position().segment);
     let mut refused = 0;
     for (path, bytes) in &files {
-        for at in 0..bytes.len() {
-            if bytes[at] == 0 && at % 64 != 0 {
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte == 0 && at % 64 != 0 {
                 continue;
             }
             let mut damaged = files.clone();

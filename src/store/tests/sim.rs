@@ -381,7 +381,7 @@ impl SimFile {
 }
 
 impl File for SimFile {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         let state = self.sim.call().map_err(|(_, error)| error)?;
         Ok(state.inodes[&self.inode].now.len() as u64)
     }

@@ -1,0 +1,132 @@
+//! `radhook store`: looking at a store that does not run, and making one start again that refuses to.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::exit;
+use crate::store::check::{self, Report};
+use crate::store::recover::{self, Recovery};
+
+/// Check or recover the store while no daemon runs on it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Look at every part of the store and say whether it would start. Changes nothing.
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Build a damaged sled again from the journal, cut a damaged journal. Deletes nothing.
+    Recover {
+        #[command(flatten)]
+        place: Place,
+        /// Go on although acknowledged batches are given up.
+        #[arg(long)]
+        accept_loss: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// The data directory (`store.path`).
+    #[arg(long, value_name = "DIR")]
+    path: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb. Exits with 1 when the store would not start, or was not recovered.
+///
+/// # Errors
+/// What keeps the store from being looked at.
+pub fn run(args: Args) -> anyhow::Result<u8> {
+    let (good, text) = match args.what {
+        What::Check { place } => {
+            let report = check::check(&place.path)?;
+            let text = if place.json { serde_json::to_string(&report)? } else { told(&report) };
+            (report.sound(), text)
+        }
+        What::Recover { place, accept_loss } => {
+            let recovery = recover::recover(&place.path, accept_loss)?;
+            let text = if place.json { serde_json::to_string(&recovery)? } else { retold(&recovery) };
+            (recovery.done, text)
+        }
+    };
+    println!("{}", text.trim_end());
+    Ok(if good { exit::DONE } else { exit::FAILED })
+}
+
+fn told(report: &Report) -> String {
+    let mut text = String::new();
+    let mut say = |line: String| text = std::mem::take(&mut text) + &line + "\n";
+    say(format!("store {}", report.path.display()));
+    for segment in &report.segments {
+        let range = match (segment.first, segment.last) {
+            (Some(first), Some(last)) => format!("batches {first} to {last}"),
+            (Some(first), None) => format!("empty, before batch {first}"),
+            (None, _) => "unreadable".to_owned(),
+        };
+        let torn = if segment.torn { ", then a torn write that was never acknowledged" } else { "" };
+        say(format!("  journal/{}: {range}, {} of {} bytes{torn}", segment.name, segment.used, segment.bytes));
+    }
+    match report.sled {
+        Some(sequence) => say(format!("  sled: sound, holds everything up to batch {sequence}")),
+        None => say("  sled: not sound".to_owned()),
+    }
+    if let Some(batches) = report.replay {
+        say(format!("  a start replays {batches} batches"));
+    }
+    for warning in &report.warnings {
+        say(format!("warning: {warning} (a start does not need it)"));
+    }
+    for problem in &report.problems {
+        say(format!("problem: {problem}"));
+    }
+    say(if report.sound() {
+        "the store is sound".to_owned()
+    } else {
+        "the store does not start like this; `radhook store recover` tells what can be kept".to_owned()
+    });
+    text
+}
+
+fn retold(recovery: &Recovery) -> String {
+    if recovery.sound() {
+        return format!("the store is sound up to batch {}; nothing was changed", recovery.kept_through);
+    }
+    let mut text = String::new();
+    let mut say = |line: String| text = std::mem::take(&mut text) + &line + "\n";
+    for problem in recovery.sled.iter().chain(&recovery.record).chain(&recovery.journal) {
+        say(format!("problem: {problem}"));
+    }
+    let (did, does) = if recovery.done { ("was", "are") } else { ("would be", "would be") };
+    if let Some(first) = recovery.rebuilt_from {
+        say(format!("sled {did} built again from the journal's batches {first} to {}", recovery.kept_through));
+        say(match first {
+            1 => "the journal reaches back to the first batch: nothing is missing".to_owned(),
+            _ => format!("records last changed before batch {first} {does} missing"),
+        });
+    }
+    if recovery.journal.is_some() {
+        say(format!(
+            "everything up to batch {} {does} kept; at least {} valid batches behind the damage ({} bytes) {does} given up",
+            recovery.kept_through, recovery.batches_given_up, recovery.bytes_given_up
+        ));
+    }
+    for path in &recovery.moved_aside {
+        say(format!("moved aside: {}", path.display()));
+    }
+    say(if recovery.done {
+        "the store starts again".to_owned()
+    } else {
+        "nothing was changed; to go on and give that up, add --accept-loss".to_owned()
+    });
+    text
+}
