@@ -10,6 +10,7 @@ pub mod freeradius;
 pub mod http_sink;
 pub mod process;
 pub mod radclient;
+pub mod raw;
 pub mod responder;
 pub mod standard;
 pub mod traffic;

@@ -62,6 +62,8 @@ pub struct Traffic {
     window: usize,
     to_open: u64,
     waiting: VecDeque<Play>,
+    /// Whether sessions that are open stay as they are.
+    holds: bool,
     flight: HashMap<u8, Flying>,
     next_identifier: u8,
     acknowledged: Vec<Fact>,
@@ -93,6 +95,7 @@ impl Traffic {
             window: 32,
             to_open: sessions,
             waiting: VecDeque::new(),
+            holds: false,
             flight: HashMap::new(),
             next_identifier: 0,
             acknowledged: Vec::new(),
@@ -146,16 +149,24 @@ impl Traffic {
         self.play(|_| false);
     }
 
-    /// As [`Traffic::play_to_the_end`], without beginning anything new: gets the answers of what is under way.
+    /// Plays the start of every session that is to be opened, and nothing more.
+    pub fn play_starts(&mut self) {
+        self.holds = true;
+        let mut progress = (self.acknowledged.len(), Instant::now());
+        while self.to_open > 0 || !self.flight.is_empty() {
+            self.exchange(&mut progress);
+        }
+        self.holds = false;
+    }
+
+    /// Gets the answers of what is under way, without beginning anything new.
     pub fn land(&mut self) {
-        let (waiting, to_open) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.to_open));
         let window = std::mem::replace(&mut self.window, 0);
         let mut progress = (self.acknowledged.len(), Instant::now());
         while !self.flight.is_empty() {
             self.exchange(&mut progress);
         }
-        self.waiting.extend(waiting);
-        (self.to_open, self.window) = (to_open, window);
+        self.window = window;
     }
 
     /// Sends what may be sent and takes an answer in. `progress` holds the last count of acknowledgements, and since when.
@@ -213,7 +224,7 @@ impl Traffic {
             let at = Timestamp::now().checked_sub(AGO).expect("six hours ago there was time");
             return Some(Play { session: self.nas.open(at), at });
         }
-        self.waiting.pop_front()
+        if self.holds { None } else { self.waiting.pop_front() }
     }
 
     fn identifier(&mut self) -> u8 {
