@@ -10,7 +10,7 @@ pub mod plan;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::metrics::counter;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
@@ -24,7 +24,7 @@ use crate::session::Meaningless;
 use crate::store::bell::Rung;
 use crate::store::queue::Outcome;
 use crate::store::records::EventNumber;
-use crate::store::{Durability, Store, StoreError, StoreOptions};
+use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
 
@@ -41,6 +41,17 @@ const OUTCOMES_AT_ONCE: usize = 4_096;
 
 /// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long the history rests after it has made room: a checkpoint, which makes the room seen, is at most five seconds
+/// away and takes a moment. Asked again sooner, it would give the same bytes twice.
+const ROOM_REST: Duration = Duration::from_secs(8);
+
+/// What is written on trial while the store refuses: about as much as a busy second's first batch, so that a store with
+/// room for next to nothing is not called ready.
+const TRIAL_BYTES: usize = 64 * 1024;
+
+/// Where it is written, and at once deleted.
+const TRIAL_KEY: &[u8] = b"Mtrial";
 
 /// What an operator, or the daemon itself, asks of the writer.
 pub enum Command {
@@ -84,7 +95,8 @@ pub fn start(
     let (outcomes, settled) = unbounded();
     let (commands, commanded) = bounded(16);
     let health = Arc::new(Health::default());
-    let writer = Writer { store, planner, options, unsettled: Vec::new(), health: Arc::clone(&health) };
+    let writer =
+        Writer { store, planner, options, unsettled: Vec::new(), health: Arc::clone(&health), room: Room::default() };
     let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let _ends = ends;
         writer.run(&submitted, &settled, &commanded);
@@ -99,6 +111,37 @@ struct Writer {
     /// Outcomes whose commit failed.
     unsettled: Vec<Outcome>,
     health: Arc<Health>,
+    room: Room,
+}
+
+/// The history makes room before the store is full: it is worth less than what comes in.
+#[derive(Default)]
+struct Room {
+    /// Bytes it still has to give back.
+    owed: u64,
+    /// When it last gave back all it owed.
+    paid_at: Option<Instant>,
+}
+
+impl Room {
+    /// Bytes to give back now, where so many of `max_size` are used: from three quarters down to a half.
+    fn wanted(&mut self, used: u64, max_size: u64, now: Instant) -> u64 {
+        let rests = self.paid_at.is_some_and(|at| now.saturating_duration_since(at) < ROOM_REST);
+        if used <= max_size / 4 * 3 {
+            self.owed = 0;
+        } else if self.owed == 0 && !rests {
+            self.owed = used - max_size / 2;
+        }
+        self.owed
+    }
+
+    /// Notes what was given back.
+    fn gave_back(&mut self, bytes: u64, now: Instant) {
+        if self.owed > 0 && bytes >= self.owed {
+            self.paid_at = Some(now);
+        }
+        self.owed = self.owed.saturating_sub(bytes);
+    }
 }
 
 impl Writer {
@@ -106,7 +149,7 @@ impl Writer {
         let housekeeping = tick(HOUSEKEEPING);
         loop {
             let mut submissions = Vec::new();
-            let mut more_to_forget = false;
+            let mut housekeeping_is_due = false;
             select! {
                 recv(submitted) -> submission => submissions.extend(submission),
                 recv(settled) -> outcome => self.unsettled.extend(outcome),
@@ -117,11 +160,14 @@ impl Writer {
                     }
                     Ok(Command::Stop) | Err(_) => break,
                 },
-                recv(housekeeping) -> _ => more_to_forget = true,
+                recv(housekeeping) -> _ => housekeeping_is_due = true,
             }
             self.take_in(submissions, submitted, settled);
-            if more_to_forget && let Err(error) = self.forget() {
-                warn!(%error, "old events and sessions could not be forgotten; tried again");
+            if housekeeping_is_due {
+                if let Err(error) = self.forget() {
+                    warn!(%error, "old events and sessions could not be forgotten; tried again");
+                }
+                self.try_again();
             }
         }
         // Sources have stopped by now; what they submitted last is still acknowledged.
@@ -209,15 +255,32 @@ impl Writer {
         Ok(revived)
     }
 
-    fn forget(&self) -> Result<(), StoreError> {
+    fn forget(&mut self) -> Result<(), StoreError> {
         let mut plan = self.planner.plan(&*self.store);
         let now = Timestamp::now().as_millisecond();
-        self.planner.forget(&mut plan, &*self.store, &self.options, now)?;
+        let wanted = self.room.wanted(self.store.used(), self.options.max_size, Instant::now());
+        let given_back = self.planner.forget(&mut plan, &*self.store, &self.options, now, wanted)?;
         if !plan.is_empty() {
             let rung = plan.commit(&*self.store, Durability::Lazy)?;
             self.planner.ring(rung);
         }
+        self.room.gave_back(given_back, Instant::now());
         Ok(())
+    }
+
+    /// While the store refuses: finds out whether it still does, also when nobody sends anything, for whoever looks at
+    /// readiness before sending would wait for ever.
+    fn try_again(&self) {
+        if self.health.refusal().is_none() {
+            return;
+        }
+        let mut trial = Batch::default();
+        trial.put(TRIAL_KEY, vec![0; TRIAL_BYTES]);
+        trial.delete(TRIAL_KEY);
+        match self.store.commit(&trial, Durability::Durable) {
+            Ok(()) => self.health.accepts(),
+            Err(error) => self.health.refuses(&error, Timestamp::now()),
+        }
     }
 }
 

@@ -189,15 +189,17 @@ impl Planner {
         Ok(revived)
     }
 
-    /// Plans to forget old events and sessions that are over, a bounded number of each. Says whether more is due now.
+    /// Plans to forget old events and sessions that are over, a bounded number of each, and beyond that delivered events
+    /// until about `wanted` bytes are given back. Returns about how many were.
     pub fn forget(
         &self,
         plan: &mut Plan<'_>,
         store: &dyn Store,
         options: &StoreOptions,
         now: i64,
-    ) -> Result<bool, StoreError> {
-        let events = history::forget(&mut plan.draft, store, options, &self.ids(), now)?;
+        wanted: u64,
+    ) -> Result<u64, StoreError> {
+        let given_back = history::forget(&mut plan.draft, store, options, &self.ids(), now, wanted)?;
         let looks = store.range(
             &records::expiry(i64::MIN, &[0; 16]),
             &records::expiry(now.saturating_add(1), &[0; 16]),
@@ -215,7 +217,7 @@ impl Planner {
             }
             plan.draft.delete(key.clone());
         }
-        Ok(events >= history::AT_ONCE || looks.len() >= LOOKS_AT_ONCE)
+        Ok(given_back)
     }
 
     /// Tells the endpoints what was committed.

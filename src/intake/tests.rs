@@ -12,7 +12,7 @@ use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
 use crate::store::queue::{self, Then};
 use crate::store::records::{self, Attempt, EventRecord, Tally};
-use crate::store::{Batch, Bytes, Key};
+use crate::store::{Bytes, Key};
 
 const START: u64 = 1;
 const STOP: u64 = 2;
@@ -162,7 +162,7 @@ fn history_forgets_what_is_settled_and_keeps_what_is_pending_or_dead() {
     settle(&planner, &store, "crm", 1, Then::Dead);
     let forget = |keep| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(keep), now()).unwrap();
+        planner.forget(&mut plan, &store, &options(keep), now(), 0).unwrap();
         plan.commit(&store, Durability::Lazy).unwrap();
         let events = store.range(b"E", b"F", 100).unwrap();
         events.iter().filter_map(|(key, _)| records::read_event(key)).collect::<Vec<_>>()
@@ -182,13 +182,76 @@ fn history_forgets_what_is_settled_and_keeps_what_is_pending_or_dead() {
 }
 
 #[test]
+fn the_history_gives_way_when_the_store_needs_its_room_but_never_what_is_pending_or_new() {
+    let store = MemoryStore::default();
+    let planner = Planner::new("node".into(), vec![route("crm", &["*"])], &store).unwrap();
+    let packets: Vec<_> = (0..1_300).map(|n| packet(START, &n.to_string(), 0)).collect();
+    take_in(&planner, &store, &packets);
+    (0..1_300).filter(|event| *event != 7).for_each(|event| settle(&planner, &store, "crm", event, Then::Delivered));
+    let forget = |wanted| {
+        let mut plan = planner.plan(&store);
+        let given_back = planner.forget(&mut plan, &store, &options(5_000), now(), wanted).unwrap();
+        plan.commit(&store, Durability::Lazy).unwrap();
+        let events = store.range(b"E", b"F", 2_000).unwrap();
+        (given_back, events.iter().filter_map(|(key, _)| records::read_event(key)).collect::<Vec<_>>())
+    };
+    let all: Vec<EventNumber> = (0..1_300).collect();
+    assert_eq!(forget(0), (0, all), "nothing is due, nobody needs room");
+    let (given_back, left) = forget(1);
+    assert!(given_back > 0);
+    assert_eq!(left, (1..1_300).collect::<Vec<_>>(), "one event is room enough");
+    let expected: Vec<EventNumber> = [7].into_iter().chain(300..1_300).collect();
+    assert_eq!(forget(u64::MAX).1, expected, "the pending one and the newest stay");
+    assert_eq!(tally(&store, "crm"), Tally { received: 1_300, delivered: 1_299, pending: 1, ..Tally::default() });
+    settle(&planner, &store, "crm", 7, Then::Delivered);
+    assert_eq!(forget(0).1, expected[1..], "and that goes once it is delivered");
+}
+
+#[test]
+fn room_is_made_from_three_quarters_down_to_a_half_and_not_twice_for_the_same_bytes() {
+    let mut room = Room::default();
+    let begun = Instant::now();
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    assert_eq!(room.wanted(750, 1000, at(0)), 0);
+    assert_eq!(room.wanted(800, 1000, at(1)), 300);
+    room.gave_back(100, at(1));
+    assert_eq!(room.wanted(900, 1000, at(2)), 200, "the rest, whatever came in meanwhile");
+    room.gave_back(250, at(2));
+    assert_eq!(room.wanted(900, 1000, at(3)), 0, "no checkpoint has shown it yet");
+    assert_eq!(room.wanted(900, 1000, at(11)), 400);
+    assert_eq!(room.wanted(600, 1000, at(12)), 0, "there is room again, from elsewhere");
+}
+
+#[test]
+fn readiness_comes_back_by_itself_when_the_store_accepts_again_though_nobody_sends() {
+    let store = Arc::new(Moody::default());
+    let table: Arc<dyn Store> = store.clone();
+    let planner = Planner::new("node".into(), vec![], &*table).unwrap();
+    let (ends, _ended) = oneshot::channel();
+    let (intake, thread) = start(Arc::clone(&table), planner, options(100), ends).unwrap();
+    store.refuses.store(true, Ordering::SeqCst);
+    let (tell, told) = crossbeam_channel::unbounded();
+    let done = Box::new(move |stored| tell.send(stored).unwrap());
+    intake.submissions.send(Submission { exchanges: vec![packet(START, "a", 0)], done }).unwrap();
+    assert_eq!(told.recv(), Ok(Stored::No));
+    assert!(intake.health.refusal().is_some());
+    store.refuses.store(false, Ordering::SeqCst);
+    while intake.health.refusal().is_some() {
+        thread::yield_now();
+    }
+    assert!(table.range(b"Mt", b"Mu", 1).unwrap().is_empty(), "the trial leaves nothing behind");
+    intake.commands.send(Command::Stop).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
 fn sessions_are_forgotten_after_their_end_and_not_before() {
     let store = MemoryStore::default();
     let planner = Planner::new("node".into(), vec![], &store).unwrap();
     take_in(&planner, &store, &[packet(START, "a", 0), packet(START, "b", 0), packet(STOP, "b", 1)]);
     let sessions_at = |now: i64| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(100), now).unwrap();
+        planner.forget(&mut plan, &store, &options(100), now, 0).unwrap();
         plan.commit(&store, Durability::Lazy).unwrap();
         (store.range(b"S", b"T", 10).unwrap().len(), store.range(b"X", b"Y", 10).unwrap().len())
     };

@@ -184,6 +184,10 @@ impl Store for DurableStore {
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         self.engine.commit(batch, durability)
     }
+
+    fn used(&self) -> u64 {
+        self.engine.figures().used
+    }
 }
 
 impl Drop for DurableStore {

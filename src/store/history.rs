@@ -1,5 +1,5 @@
 //! How long events stay readable. An event leaves the history when it is older than `store.history.keep` or more than
-//! `max_records` came after it, but never while it is pending or dead at any endpoint.
+//! `max_records` came after it, or when the store needs its room, but never while it is pending or dead at any endpoint.
 
 use super::records::{self, EndpointId, EventNumber, EventRecord};
 use super::{Draft, Store, StoreError, StoreOptions};
@@ -9,42 +9,58 @@ use crate::event::Told;
 /// forgets twice as fast as a busy site takes in.
 pub const AT_ONCE: usize = 10_000;
 
-/// Forgets what is due to be forgotten at `now` (milliseconds since 1970), a bounded number a call. Returns how many
-/// events were looked at.
+/// How many events are read at a time: usually the first of them is not due, and nothing more was to be read.
+const PAGE: usize = 256;
+
+/// The newest events stay whatever room is needed: it is they that the NASes may send again, and a fact is known as a
+/// repeat for as long as its event is here.
+const SPARED: u64 = 1_000;
+
+/// Forgets what is due to be forgotten at `now` (milliseconds since 1970), and beyond that the oldest events until about
+/// `wanted` bytes are given back; a bounded number a call. Returns about how many bytes that gave back.
 pub fn forget(
     draft: &mut Draft<'_>,
     store: &dyn Store,
     options: &StoreOptions,
     endpoints: &[EndpointId],
     now: i64,
-) -> Result<usize, StoreError> {
+    wanted: u64,
+) -> Result<u64, StoreError> {
     let kept_from = draft.read::<EventNumber>(records::KEPT_FROM)?.unwrap_or(0);
     let next = draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
     let keep = i64::try_from(options.history_keep.as_millis()).unwrap_or(i64::MAX);
     let (oldest, fewest) = (now.saturating_sub(keep), next.saturating_sub(options.history_max_records));
-    let entries = store.range(&records::event(kept_from), &records::event(next), AT_ONCE)?;
-    let mut looked_at = 0;
+    let spared = next.saturating_sub(SPARED);
+    let mut given_back = 0;
     let mut new_kept_from = kept_from;
-    for (key, bytes) in &entries {
-        let Some(number) = records::read_event(key) else { continue };
-        let record = EventRecord::decode(key, bytes)?;
-        if number >= fewest && record.head.received_at >= oldest {
-            break;
-        }
-        looked_at += 1;
-        new_kept_from = number + 1;
-        for endpoint in endpoints {
-            let done = records::done(*endpoint, number);
-            if draft.get(&done)?.is_some() {
-                draft.delete(done);
+    'pages: for _ in 0..AT_ONCE / PAGE {
+        let entries = store.range(&records::event(new_kept_from), &records::event(next), PAGE)?;
+        for (key, bytes) in &entries {
+            let Some(number) = records::read_event(key) else { continue };
+            let record = EventRecord::decode(key, bytes)?;
+            let makes_room = given_back < wanted && number < spared;
+            if number >= fewest && record.head.received_at >= oldest && !makes_room {
+                break 'pages;
+            }
+            new_kept_from = number + 1;
+            for endpoint in endpoints {
+                let done = records::done(*endpoint, number);
+                if draft.get(&done)?.is_some() {
+                    draft.delete(done);
+                }
+            }
+            if release(draft, endpoints, number, &record)? {
+                given_back += bytes.len() as u64;
             }
         }
-        release(draft, endpoints, number, &record)?;
+        if entries.len() < PAGE {
+            break;
+        }
     }
     if new_kept_from != kept_from {
         draft.write(records::KEPT_FROM.to_vec(), &new_kept_from);
     }
-    Ok(looked_at)
+    Ok(given_back)
 }
 
 /// An event that had left the history was settled at an endpoint: forgets that, and the event, if that was the last
@@ -63,24 +79,24 @@ pub fn settled(
     match draft.get(&key)? {
         Some(bytes) => {
             let record = EventRecord::decode(&key, &bytes)?;
-            release(draft, endpoints, event, &record)
+            release(draft, endpoints, event, &record).map(drop)
         }
         None => Ok(()),
     }
 }
 
-/// Removes an event that nobody holds any more.
+/// Removes an event, unless somebody still holds it. Says whether it is gone.
 fn release(
     draft: &mut Draft<'_>,
     endpoints: &[EndpointId],
     number: EventNumber,
     record: &EventRecord,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     for endpoint in endpoints {
         if draft.get(&records::pending(*endpoint, number))?.is_some()
             || draft.get(&records::dead(*endpoint, number))?.is_some()
         {
-            return Ok(());
+            return Ok(false);
         }
     }
     draft.delete(records::event(number));
@@ -89,5 +105,5 @@ fn release(
     if draft.read::<Told>(&told)?.is_some_and(|told| told.event == number) {
         draft.delete(told);
     }
-    Ok(())
+    Ok(true)
 }

@@ -59,6 +59,12 @@ pub trait Store: Send + Sync {
     /// Applies a batch whole or not at all. After an error nothing of it is visible, now or after a restart that
     /// follows a later successful commit; after a crash instead of an answer, the batch may be there, whole.
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError>;
+
+    /// Bytes that count against [`StoreOptions::max_size`]; 0 where nothing is limited. What was deleted counts until
+    /// the next checkpoint.
+    fn used(&self) -> u64 {
+        0
+    }
 }
 
 /// How far a commit must have come when it returns.

@@ -118,6 +118,7 @@ pub struct Config {
     directory: PathBuf,
     top: String,
     store: String,
+    admin: String,
     tables: String,
 }
 
@@ -131,8 +132,8 @@ impl Config {
     /// Only the store and the admin socket, both inside `directory`.
     pub fn bare(directory: &Path) -> Self {
         let store = format!("path = {}\n", quoted(directory.join("data")));
-        let tables = format!("[admin]\nlisten = {}\n", quoted(format!("unix:{}/admin.sock", directory.display())));
-        Self { directory: directory.to_owned(), top: String::new(), store, tables }
+        let admin = format!("[admin]\nlisten = {}\n", quoted(format!("unix:{}/admin.sock", directory.display())));
+        Self { directory: directory.to_owned(), top: String::new(), store, admin, tables: String::new() }
     }
 
     /// Adds a line to `[store]`, such as `max_size = "1MiB"`.
@@ -150,6 +151,12 @@ impl Config {
     /// Puts the store elsewhere, such as on a small disk.
     pub fn store_path(mut self, path: &Path) -> Self {
         self.store = format!("path = {}\n", quoted(path));
+        self
+    }
+
+    /// Replaces the `[admin]` table.
+    pub fn admin(mut self, toml: &str) -> Self {
+        self.admin = format!("{toml}\n");
         self
     }
 
@@ -180,7 +187,7 @@ impl Config {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        format!("{}[store]\n{}\n{}", self.top, self.store, self.tables)
+        format!("{}[store]\n{}\n{}{}", self.top, self.store, self.admin, self.tables)
     }
 
     /// Writes `radhook.toml` into the directory and returns its path.

@@ -10,13 +10,14 @@ pub mod freeradius;
 pub mod http_sink;
 pub mod process;
 pub mod radclient;
+pub mod raw;
 pub mod responder;
 pub mod standard;
 pub mod traffic;
 pub mod verbs;
 pub mod witness;
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -33,6 +34,11 @@ pub fn own_loopback() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [high, low] = ((std::process::id() & 0x7fff) as u16).to_be_bytes();
     Ipv4Addr::new(127, 64 + high / 2, low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An accounting address of this test's own, for daemons that come back on the port they had.
+pub fn own_accounting_address() -> SocketAddr {
+    (own_loopback(), 18130).into()
 }
 
 /// A file that stands under `tests/`.

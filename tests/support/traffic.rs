@@ -25,8 +25,8 @@ const RESEND: Duration = Duration::from_millis(250);
 /// How long to wait for answers before looking around.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How long [`Traffic::play`] goes on before it gives up: reached only by a test that fails.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long [`Traffic::play`] goes on without an acknowledgement: reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One accounting fact, by what its event says of it too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +62,8 @@ pub struct Traffic {
     window: usize,
     to_open: u64,
     waiting: VecDeque<Play>,
+    /// Whether sessions that are open stay as they are.
+    holds: bool,
     flight: HashMap<u8, Flying>,
     next_identifier: u8,
     acknowledged: Vec<Fact>,
@@ -93,6 +95,7 @@ impl Traffic {
             window: 32,
             to_open: sessions,
             waiting: VecDeque::new(),
+            holds: false,
             flight: HashMap::new(),
             next_identifier: 0,
             acknowledged: Vec::new(),
@@ -129,16 +132,9 @@ impl Traffic {
     /// Plays until `enough`, which is asked after every answer and every few milliseconds, or until all is played. What
     /// is under way then stays under way, and is sent again when playing goes on.
     pub fn play(&mut self, mut enough: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let mut progress = (self.acknowledged.len(), Instant::now());
         while !self.is_over() && !enough(self) {
-            assert!(
-                Instant::now() < deadline,
-                "{} packets were acknowledged and {} are under way after {PATIENCE:?}",
-                self.acknowledged.len(),
-                self.flight.len()
-            );
-            self.send();
-            self.receive();
+            self.exchange(&mut progress);
         }
     }
 
@@ -153,18 +149,39 @@ impl Traffic {
         self.play(|_| false);
     }
 
-    /// As [`Traffic::play_to_the_end`], without beginning anything new: gets the answers of what is under way.
-    pub fn land(&mut self) {
-        let (waiting, to_open) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.to_open));
-        let window = std::mem::replace(&mut self.window, 0);
-        let deadline = Instant::now() + PATIENCE;
-        while !self.flight.is_empty() {
-            assert!(Instant::now() < deadline, "{} packets are under way after {PATIENCE:?}", self.flight.len());
-            self.send();
-            self.receive();
+    /// Plays the start of every session that is to be opened, and nothing more.
+    pub fn play_starts(&mut self) {
+        self.holds = true;
+        let mut progress = (self.acknowledged.len(), Instant::now());
+        while self.to_open > 0 || !self.flight.is_empty() {
+            self.exchange(&mut progress);
         }
-        self.waiting.extend(waiting);
-        (self.to_open, self.window) = (to_open, window);
+        self.holds = false;
+    }
+
+    /// Gets the answers of what is under way, without beginning anything new.
+    pub fn land(&mut self) {
+        let window = std::mem::replace(&mut self.window, 0);
+        let mut progress = (self.acknowledged.len(), Instant::now());
+        while !self.flight.is_empty() {
+            self.exchange(&mut progress);
+        }
+        self.window = window;
+    }
+
+    /// Sends what may be sent and takes an answer in. `progress` holds the last count of acknowledgements, and since when.
+    fn exchange(&mut self, progress: &mut (usize, Instant)) {
+        if self.acknowledged.len() > progress.0 {
+            *progress = (self.acknowledged.len(), Instant::now());
+        }
+        let (acknowledged, since) = *progress;
+        assert!(
+            since.elapsed() < PATIENCE,
+            "for {PATIENCE:?} nothing was acknowledged, after {acknowledged} packets and with {} under way",
+            self.flight.len()
+        );
+        self.send();
+        self.receive();
     }
 
     fn send(&mut self) {
@@ -207,7 +224,7 @@ impl Traffic {
             let at = Timestamp::now().checked_sub(AGO).expect("six hours ago there was time");
             return Some(Play { session: self.nas.open(at), at });
         }
-        self.waiting.pop_front()
+        if self.holds { None } else { self.waiting.pop_front() }
     }
 
     fn identifier(&mut self) -> u8 {
