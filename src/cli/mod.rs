@@ -71,8 +71,20 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("radhook: {error:#}");
+            eprintln!("radhook: {}", in_one_line(&error));
             ExitCode::from(exit::FAILED)
         }
     }
+}
+
+/// An error with its causes. Many errors name their cause themselves; nothing is said twice.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::config::ConfigArg;
 use super::exit;
+use crate::config::{self, Problems};
 use crate::store::check::{self, Report};
 use crate::store::recover::{self, Recovery};
 
@@ -34,12 +36,24 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// The data directory (`store.path`).
+    /// The data directory itself; the config is then not read
     #[arg(long, value_name = "DIR")]
-    path: PathBuf,
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArg,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+}
+
+impl Place {
+    /// The data directory: as it was given, or as the config names it.
+    fn path(&self) -> Result<PathBuf, Problems> {
+        match &self.path {
+            Some(path) => Ok(path.clone()),
+            None => Ok(config::load_store(&self.config.config)?.path),
+        }
+    }
 }
 
 /// Runs the verb. Exits with 1 when the store would not start, or was not recovered.
@@ -47,14 +61,22 @@ struct Place {
 /// # Errors
 /// What keeps the store from being looked at.
 pub fn run(args: Args) -> anyhow::Result<u8> {
+    let (What::Check { place } | What::Recover { place, .. }) = &args.what;
+    let path = match place.path() {
+        Ok(path) => path,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return Ok(exit::CONFIG_INVALID);
+        }
+    };
     let (good, text) = match args.what {
         What::Check { place } => {
-            let report = check::check(&place.path)?;
+            let report = check::check(&path)?;
             let text = if place.json { serde_json::to_string(&report)? } else { told(&report) };
             (report.sound(), text)
         }
         What::Recover { place, accept_loss } => {
-            let recovery = recover::recover(&place.path, accept_loss)?;
+            let recovery = recover::recover(&path, accept_loss)?;
             let text = if place.json { serde_json::to_string(&recovery)? } else { retold(&recovery) };
             (recovery.done, text)
         }
