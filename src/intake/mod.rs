@@ -7,6 +7,7 @@
 
 pub mod health;
 pub mod plan;
+mod room;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -27,6 +28,7 @@ use crate::store::records::EventNumber;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
+use room::Room;
 
 /// Submissions that wait for the writer. Each holds at most one receive batch of its source; beyond that sources wait,
 /// and the kernel's socket buffer, then the NAS's own retransmission, is the queue.
@@ -41,10 +43,6 @@ const OUTCOMES_AT_ONCE: usize = 4_096;
 
 /// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// How long the history rests after it has made room: a checkpoint, which makes the room seen, is at most five seconds
-/// away and takes a moment. Asked again sooner, it would give the same bytes twice.
-const ROOM_REST: Duration = Duration::from_secs(8);
 
 /// What is written on trial while the store refuses: about as much as a busy second's first batch, so that a store with
 /// room for next to nothing is not called ready.
@@ -112,36 +110,6 @@ struct Writer {
     unsettled: Vec<Outcome>,
     health: Arc<Health>,
     room: Room,
-}
-
-/// The history makes room before the store is full: it is worth less than what comes in.
-#[derive(Default)]
-struct Room {
-    /// Bytes it still has to give back.
-    owed: u64,
-    /// When it last gave back all it owed.
-    paid_at: Option<Instant>,
-}
-
-impl Room {
-    /// Bytes to give back now, where so many of `max_size` are used: from three quarters down to a half.
-    fn wanted(&mut self, used: u64, max_size: u64, now: Instant) -> u64 {
-        let rests = self.paid_at.is_some_and(|at| now.saturating_duration_since(at) < ROOM_REST);
-        if used <= max_size / 4 * 3 {
-            self.owed = 0;
-        } else if self.owed == 0 && !rests {
-            self.owed = used - max_size / 2;
-        }
-        self.owed
-    }
-
-    /// Notes what was given back.
-    fn gave_back(&mut self, bytes: u64, now: Instant) {
-        if self.owed > 0 && bytes >= self.owed {
-            self.paid_at = Some(now);
-        }
-        self.owed = self.owed.saturating_sub(bytes);
-    }
 }
 
 impl Writer {
