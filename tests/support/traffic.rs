@@ -207,7 +207,7 @@ impl Traffic {
     /// raised Acct-Delay-Time.
     fn again(&mut self, identifier: u8, mut flying: Flying) {
         let mut now_as = identifier;
-        if flying.sendings % 2 == 0 {
+        if flying.sendings.is_multiple_of(2) {
             now_as = self.identifier();
             let packet = flying.record.packet(now_as, &self.secret, flying.sendings);
             flying.request = packet.expect("the record makes a packet");
