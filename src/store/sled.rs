@@ -10,6 +10,8 @@
 //! they are compared with what the last close left ([`super::mark`]), or, after a crash, tried on a copy, read whole
 //! and counted; every call is made behind `catch_unwind`.
 
+mod layout;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,29 +27,16 @@ use super::quiet::quietly;
 use super::segment::Position;
 use super::table::{Changes, Entries, Table};
 use super::{Bytes, Key, StoreError};
+use layout::{Held, PIECE, RECORD_KEY, Record, TAG_INLINE, TAG_PIECES, VALUES_END, piece_key, pieces, value_key};
 
 /// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program.
 const CACHE: u64 = 32 << 20;
-
-/// The longest value that stands in its leaf, with a byte before it that says so.
-pub const INLINE: usize = 4095;
-
-/// The size of a longer value's pieces.
-const PIECE: usize = 4096;
 
 /// Keys taken in with one of sled's batches. Reads wait while one is applied: 256 take about a millisecond.
 const STEP: usize = 256;
 
 /// How long a closed sled may hold its lock: its threads let go a moment after it was dropped.
 const LETTING_GO: Duration = Duration::from_secs(5);
-
-const RECORD_KEY: &[u8] = &[0];
-const VALUE: u8 = 1;
-const VALUES_END: &[u8] = &[2];
-const PIECES: u8 = 2;
-
-const TAG_INLINE: u8 = 0;
-const TAG_PIECES: u8 = 1;
 
 /// How much is done before sled's files are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,31 +45,6 @@ pub enum Trust {
     Verify,
     /// Only the checkpoint's position: this process had it open a moment ago.
     Reopen,
-}
-
-/// What stands beside the values, changed in one batch with them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Record {
-    position: Position,
-    entries: u64,
-    bytes: u64,
-}
-
-impl Record {
-    const LENGTH: usize = 40;
-
-    fn encode(&self) -> Vec<u8> {
-        let Position { sequence, segment, offset } = self.position;
-        [sequence, segment, offset, self.entries, self.bytes].iter().flat_map(|number| number.to_le_bytes()).collect()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Record> {
-        let bytes: &[u8; Record::LENGTH] = bytes.try_into().ok()?;
-        let number =
-            |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().expect("eight bytes of forty"));
-        let position = Position { sequence: number(0), segment: number(1), offset: number(2) };
-        Some(Record { position, entries: number(3), bytes: number(4) })
-    }
 }
 
 /// sled, open.
@@ -403,45 +367,6 @@ impl Drop for SledTable {
     }
 }
 
-/// How sled holds a value.
-enum Held<'a> {
-    Inline(&'a [u8]),
-    Pieces(usize),
-}
-
-impl<'a> Held<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Held<'a>> {
-        match bytes.split_first()? {
-            (&TAG_INLINE, value) => Some(Held::Inline(value)),
-            (&TAG_PIECES, length) => {
-                usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok().map(Held::Pieces)
-            }
-            _ => None,
-        }
-    }
-
-    fn length(&self) -> usize {
-        match self {
-            Held::Inline(value) => value.len(),
-            Held::Pieces(length) => *length,
-        }
-    }
-}
-
-/// How many pieces a value of so many bytes is split into.
-fn pieces(length: usize) -> usize {
-    if length <= INLINE { 0 } else { length.div_ceil(PIECE) }
-}
-
-fn value_key(key: &[u8]) -> Vec<u8> {
-    [&[VALUE], key].concat()
-}
-
-fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
-    let number = u32::try_from(number).expect("MAX_VALUE has fewer pieces");
-    [&[PIECES], key, &number.to_be_bytes()].concat()
-}
-
 /// Opens a copy of sled's files, reads it whole, counts, and removes it again.
 pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreError> {
     let copy = dir.with_file_name("sled.probe");
@@ -482,67 +407,4 @@ fn failed(dir: &Path, what: String) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn at(sequence: u64) -> Position {
-        Position { sequence, segment: 1, offset: 4096 }
-    }
-
-    fn changes(values: impl IntoIterator<Item = (Key, Option<Vec<u8>>)>) -> Changes {
-        values.into_iter().map(|(key, value)| (key, value.map(Arc::from))).collect()
-    }
-
-    #[test]
-    fn long_values_are_split_and_none_reaches_a_blob() {
-        let dir = TempDir::new().unwrap();
-        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
-        let value = |number: u8| vec![number; 4000 + usize::from(number) * 700];
-        let all = changes((0..64u8).map(|number| (vec![number], Some(value(number)))));
-        sled.checkpoint(&all, at(1)).unwrap();
-        assert_eq!(sled.blobs(), 0);
-        for number in 0..64 {
-            assert_eq!(sled.get(&[number]).unwrap(), Some(value(number)));
-        }
-        assert_eq!(sled.range(&[], &[200]).count(), 64);
-        sled.count().unwrap();
-    }
-
-    #[test]
-    fn a_value_that_shrinks_or_goes_leaves_no_pieces() {
-        let dir = TempDir::new().unwrap();
-        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
-        let key = b"key".to_vec();
-        for (sequence, length, held) in
-            [(1, Some(20_000), 1 + 1 + 5), (2, Some(9_000), 1 + 1 + 3), (3, Some(10), 2), (4, None, 1)]
-        {
-            let value = length.map(|length| vec![1; length]);
-            sled.checkpoint(&changes([(key.clone(), value.clone())]), at(sequence)).unwrap();
-            assert_eq!(sled.get(&key).unwrap(), value);
-            assert_eq!(sled.tree().unwrap().len(), held, "{length:?}");
-            assert_eq!(sled.live_bytes(), length.map_or(0, |length| 3 + length as u64));
-            sled.count().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_is_there_after_opening_again_with_or_without_a_close() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("sled");
-        for sequence in 1..5 {
-            let sled = SledTable::open(&path, Trust::Verify).unwrap();
-            assert_eq!(sled.position().sequence, sequence - 1);
-            let all =
-                changes((0..300u64).map(|number| (number.to_be_bytes().to_vec(), Some(vec![sequence as u8; 50]))));
-            sled.checkpoint(&all, at(sequence)).unwrap();
-            if sequence % 2 == 0 {
-                Box::new(sled).close().unwrap();
-                assert!(Mark::read(&path).unwrap().unwrap().matches(&path));
-            }
-        }
-    }
-}
+mod tests;
