@@ -179,7 +179,7 @@ fn a_site_s_own_file_adds_to_the_shipped_ones_or_stands_alone() {
     let file = directory.path().join("dictionary.local");
     fs::write(&file, "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-A 1 string\nEND-VENDOR Example\n")
         .unwrap();
-    let (added, warnings) = Dictionary::load(true, &[file.clone()]).unwrap();
+    let (added, warnings) = Dictionary::load(true, std::slice::from_ref(&file)).unwrap();
     assert!(warnings.is_empty() && added.by_name("Ex-A").is_some() && added.by_name("User-Name").is_some());
     let (alone, _) = Dictionary::load(false, &[file]).unwrap();
     assert!(alone.by_name("Ex-A").is_some() && alone.by_name("User-Name").is_none());
