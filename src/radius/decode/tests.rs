@@ -140,19 +140,19 @@ fn adjacent_eap_messages_are_one() {
 #[test]
 fn vendors_attributes_are_named_and_several_may_stand_in_one() {
     let dictionary = with(
-        "VENDOR Cisco 9\nBEGIN-VENDOR Cisco\nATTRIBUTE Cisco-AVPair 1 string\nATTRIBUTE Cisco-NAS-Port 2 string\n\
-         END-VENDOR Cisco\n",
+        "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-Pair 1 string\nATTRIBUTE Ex-Port 2 string\n\
+         END-VENDOR Example\n",
     );
     let octets = sample::attributes(&[
-        (26, &vendor(9, b"\x01\x05a=b\x02\x05xyz")),
-        (26, &vendor(9, b"\x01\x05c=d")),
-        (26, &vendor(9, b"\xfa\x05abc")),
+        (26, &vendor(32473, b"\x01\x05a=b\x02\x05xyz")),
+        (26, &vendor(32473, b"\x01\x05c=d")),
+        (26, &vendor(32473, b"\xfa\x05abc")),
         (26, &vendor(99999, b"\x01\x05abc")),
     ]);
     assert_eq!(
         shown_by(&dictionary, &octets),
         json!({
-            "Cisco-AVPair": ["a=b", "c=d"], "Cisco-NAS-Port": "xyz", "Attr-26.9.250": "0x616263",
+            "Ex-Pair": ["a=b", "c=d"], "Ex-Port": "xyz", "Attr-26.32473.250": "0x616263",
             "Attr-26.99999.1": "0x616263",
         })
     );
@@ -162,15 +162,15 @@ fn vendors_attributes_are_named_and_several_may_stand_in_one() {
 fn a_broken_vendor_specific_is_shown_whole_and_the_others_stay() {
     assert_eq!(
         shown(&[
-            (26, &vendor(9, b"\x01\x09abc")),
-            (26, &vendor(9, b"\x01\x05abc\x02\x01")),
-            (26, &vendor(9, b"")),
+            (26, &vendor(32473, b"\x01\x09abc")),
+            (26, &vendor(32473, b"\x01\x05abc\x02\x01")),
+            (26, &vendor(32473, b"")),
             (26, b"abc"),
             (26, &[1, 0, 0, 9, 1, 3, 0]),
             (1, b"bob"),
         ]),
         json!({
-            "Attr-26": ["0x000000090109616263", "0x0000000901056162630201", "0x00000009", "0x616263", "0x01000009010300"],
+            "Attr-26": ["0x00007ed90109616263", "0x00007ed901056162630201", "0x00007ed9", "0x616263", "0x01000009010300"],
             "User-Name": "bob",
         })
     );
@@ -179,25 +179,25 @@ fn a_broken_vendor_specific_is_shown_whole_and_the_others_stay() {
 #[test]
 fn vendors_formats_are_read() {
     let dictionary = with(
-        "VENDOR Lucent 4846 format=2,1\nBEGIN-VENDOR Lucent\nATTRIBUTE Lucent-A 258 string\nEND-VENDOR Lucent\n\
-         VENDOR Starent 8164 format=2,2\nBEGIN-VENDOR Starent\nATTRIBUTE SN-A 3 integer\nEND-VENDOR Starent\n\
-         VENDOR USR 429 format=4,0\nBEGIN-VENDOR USR\nATTRIBUTE USR-A 0x9001 string\nEND-VENDOR USR\n",
+        "VENDOR Two 99001 format=2,1\nBEGIN-VENDOR Two\nATTRIBUTE Two-A 258 string\nEND-VENDOR Two\n\
+         VENDOR Both 99002 format=2,2\nBEGIN-VENDOR Both\nATTRIBUTE Both-A 3 integer\nEND-VENDOR Both\n\
+         VENDOR Four 99003 format=4,0\nBEGIN-VENDOR Four\nATTRIBUTE Four-A 0x9001 string\nEND-VENDOR Four\n",
     );
     let octets = sample::attributes(&[
-        (26, &vendor(4846, b"\x01\x02\x06abc\x01\x02\x04d")),
-        (26, &vendor(8164, &[0, 3, 0, 8, 0, 0, 0, 5])),
-        (26, &vendor(429, b"\0\0\x90\x01hello")),
+        (26, &vendor(99001, b"\x01\x02\x06abc\x01\x02\x04d")),
+        (26, &vendor(99002, &[0, 3, 0, 8, 0, 0, 0, 5])),
+        (26, &vendor(99003, b"\0\0\x90\x01hello")),
     ]);
-    assert_eq!(shown_by(&dictionary, &octets), json!({"Lucent-A": ["abc", "d"], "SN-A": 5, "USR-A": "hello"}));
+    assert_eq!(shown_by(&dictionary, &octets), json!({"Two-A": ["abc", "d"], "Both-A": 5, "Four-A": "hello"}));
     let broken = sample::attributes(&[
-        (26, &vendor(8164, &[0, 3, 1, 7, 0, 0, 0])),
-        (26, &vendor(8164, &[0, 0, 0, 5, 1])),
-        (26, &vendor(429, &[1, 0, 0, 1, 1])),
-        (26, &vendor(429, &[0, 0, 1])),
+        (26, &vendor(99002, &[0, 3, 1, 7, 0, 0, 0])),
+        (26, &vendor(99002, &[0, 0, 0, 5, 1])),
+        (26, &vendor(99003, &[1, 0, 0, 1, 1])),
+        (26, &vendor(99003, &[0, 0, 1])),
     ]);
     assert_eq!(
         shown_by(&dictionary, &broken),
-        json!({"Attr-26": ["0x00001fe400030107000000", "0x00001fe40000000501", "0x000001ad0100000101", "0x000001ad000001"]})
+        json!({"Attr-26": ["0x000182ba00030107000000", "0x000182ba0000000501", "0x000182bb0100000101", "0x000182bb000001"]})
     );
 }
 
@@ -225,9 +225,9 @@ fn nested(octets: &str) -> Json {
          ATTRIBUTE Ext-5 245 long-extended\nATTRIBUTE Ext-5-EVS 245.26 evs\nATTRIBUTE Ext-5-Number 245.1 integer\n\
          VENDOR Example 11344\nBEGIN-VENDOR Example format=Ext-5-EVS\nATTRIBUTE Example-Number 1 integer\n\
          END-VENDOR Example\n\
-         VENDOR WiMAX 24757 format=1,1,c\nBEGIN-VENDOR WiMAX\nATTRIBUTE WiMAX-Capability 1 tlv\n\
-         ATTRIBUTE WiMAX-Release 1.1 string\nATTRIBUTE WiMAX-Accounting 1.2 byte\nATTRIBUTE WiMAX-Mode 2 byte\n\
-         END-VENDOR WiMAX\n",
+         VENDOR Wide 99004 format=1,1,c\nBEGIN-VENDOR Wide\nATTRIBUTE Wide-Capability 1 tlv\n\
+         ATTRIBUTE Wide-Release 1.1 string\nATTRIBUTE Wide-Accounting 1.2 byte\nATTRIBUTE Wide-Mode 2 byte\n\
+         END-VENDOR Wide\n",
     );
     shown_by(&dictionary, &sample::hex(octets))
 }
@@ -283,26 +283,26 @@ fn rfc6929_2_2_fragments_are_joined_and_the_next_attribute_stands() {
 fn wimax_attributes_go_on_in_the_next_vendor_specific() {
     for (octets, expected) in [
         (
-            "1a 11 00 00 60 b5 01 0b 00 01 05 31 2e 30 02 03 01",
-            json!({"WiMAX-Release": "1.0", "WiMAX-Accounting": 1, "User-Name": "bob"}),
+            "1a 11 00 01 82 bc 01 0b 00 01 05 31 2e 30 02 03 01",
+            json!({"Wide-Release": "1.0", "Wide-Accounting": 1, "User-Name": "bob"}),
         ),
         (
-            "1a 0e 00 00 60 b5 01 08 80 01 05 31 2e 30 1a 0c 00 00 60 b5 01 06 00 02 03 00",
-            json!({"WiMAX-Release": "1.0", "WiMAX-Accounting": 0, "User-Name": "bob"}),
+            "1a 0e 00 01 82 bc 01 08 80 01 05 31 2e 30 1a 0c 00 01 82 bc 01 06 00 02 03 00",
+            json!({"Wide-Release": "1.0", "Wide-Accounting": 0, "User-Name": "bob"}),
         ),
         (
-            "1a 0b 00 00 60 b5 01 05 80 01 05 1a 0b 00 00 60 b5 01 05 80 31 2e 1a 0a 00 00 60 b5 01 04 00 30",
-            json!({"WiMAX-Release": "1.0", "User-Name": "bob"}),
+            "1a 0b 00 01 82 bc 01 05 80 01 05 1a 0b 00 01 82 bc 01 05 80 31 2e 1a 0a 00 01 82 bc 01 04 00 30",
+            json!({"Wide-Release": "1.0", "User-Name": "bob"}),
         ),
-        ("1a 0b 00 00 60 b5 31 05 80 00 00", json!({"Attr-26": "0x000060b53105800000", "User-Name": "bob"})),
-        ("1a 0b 00 00 60 b5 01 05 80 00 00", json!({"Attr-26": "0x000060b50105800000", "User-Name": "bob"})),
-        ("1a 0b 00 00 60 b5 fa 05 00 01 02", json!({"Attr-26": "0x000060b5fa05000102", "User-Name": "bob"})),
+        ("1a 0b 00 01 82 bc 31 05 80 00 00", json!({"Attr-26": "0x000182bc3105800000", "User-Name": "bob"})),
+        ("1a 0b 00 01 82 bc 01 05 80 00 00", json!({"Attr-26": "0x000182bc0105800000", "User-Name": "bob"})),
+        ("1a 0b 00 01 82 bc fa 05 00 01 02", json!({"Attr-26": "0x000182bcfa05000102", "User-Name": "bob"})),
         (
-            "1a 0e 00 00 60 b5 02 04 00 01 02 04 00 02",
-            json!({"Attr-26": "0x000060b50204000102040002", "User-Name": "bob"}),
+            "1a 0e 00 01 82 bc 02 04 00 01 02 04 00 02",
+            json!({"Attr-26": "0x000182bc0204000102040002", "User-Name": "bob"}),
         ),
-        ("1a 08 00 00 60 b5 01 02", json!({"Attr-26": "0x000060b50102", "User-Name": "bob"})),
-        ("1a 0a 00 00 60 b5 01 04 00 01", json!({"Attr-26.24757.1": "0x01", "User-Name": "bob"})),
+        ("1a 08 00 01 82 bc 01 02", json!({"Attr-26": "0x000182bc0102", "User-Name": "bob"})),
+        ("1a 0a 00 01 82 bc 01 04 00 01", json!({"Attr-26.99004.1": "0x01", "User-Name": "bob"})),
     ] {
         assert_eq!(nested(&format!("{octets} 01 05 62 6f 62")), expected, "{octets}");
     }
