@@ -46,6 +46,12 @@ fn the_last_definition_of_a_number_wins_and_its_older_name_keeps_working() {
 }
 
 #[test]
+fn what_was_secret_once_is_not_uncovered_by_a_later_definition() {
+    let (dictionary, _) = load("ATTRIBUTE Door-Code 250 string secret\nATTRIBUTE Door-Code 250 string\n");
+    assert!(rfc(&dictionary, 250).flags.secret);
+}
+
+#[test]
 fn a_name_that_moves_to_another_number_is_a_warning() {
     let (dictionary, warnings) = load("ATTRIBUTE A 1 integer\nATTRIBUTE A 2 integer\n");
     assert_eq!(warnings, ["test:2:11: A is defined again, with another number"]);
