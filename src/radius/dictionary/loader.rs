@@ -306,10 +306,11 @@ impl Loader {
             }
         };
         path.push(number);
-        // A later file that does not know that a value is secret must not uncover it: FreeRADIUS's own dictionaries,
-        // loaded over the shipped ones, mark far fewer.
-        let known_secret =
-            dictionary.slots.get(place.0 as usize).is_some_and(|slot| slot.definition.flags.is_sensitive());
+        // A later file that does not know that an attribute is secret must not uncover it: FreeRADIUS's own
+        // dictionaries, loaded over the shipped ones, mark far fewer.
+        let known_secret = dictionary.slots.get(place.0 as usize).is_some_and(|slot| {
+            slot.definition.flags.is_sensitive() && slot.definition.name.eq_ignore_ascii_case(name)
+        });
         let flags = Flags { secret: flags.secret || known_secret, ..flags };
         if flags.is_sensitive() {
             dictionary.sensitive_vendors.insert(id.vendor);
