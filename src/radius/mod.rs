@@ -1,7 +1,7 @@
 //! RADIUS: bytes to named attributes, and the authenticators that say whether to believe them.
 //!
 //! [`Packet::parse`] checks a datagram and walks its attributes without copying; [`authenticator`] says whether it is
-//! genuine; [`decode`] names its attributes by a [`Dictionary`]; [`response`] builds the answers. Nothing in here
+//! genuine; [`decode()`] names its attributes by a [`Dictionary`]; [`response`] builds the answers. Nothing in here
 //! knows sockets or time, and nothing that a network sends makes it panic.
 
 pub mod attribute;

@@ -104,6 +104,8 @@ rfc! {
     DIGEST_HA1 = 121;
     /// RFC 4818 §3.
     DELEGATED_IPV6_PREFIX = 123;
+    /// RFC 5904 §3.7.
+    PKM_AUTH_KEY = 143;
     /// RFC 6911 §3.1.
     FRAMED_IPV6_ADDRESS = 168;
 }
@@ -113,7 +115,7 @@ pub const VENDOR_MICROSOFT: u32 = 311;
 
 /// Values of the RFC space that are passwords, keys, answers from which a password can be guessed, or EAP material.
 /// Listed by number, so that a dictionary without the `encrypt` or `secret` flag cannot uncover them.
-const SENSITIVE: [AttributeId; 11] = [
+const SENSITIVE: [AttributeId; 12] = [
     USER_PASSWORD,
     CHAP_PASSWORD,
     CHAP_CHALLENGE,
@@ -125,6 +127,7 @@ const SENSITIVE: [AttributeId; 11] = [
     MESSAGE_AUTHENTICATOR,
     DIGEST_RESPONSE,
     DIGEST_HA1,
+    PKM_AUTH_KEY,
 ];
 
 /// The same of Microsoft's space (RFC 2548 §2.1 to §2.4): challenges and responses, changed passwords, MPPE keys.

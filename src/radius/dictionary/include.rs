@@ -8,19 +8,38 @@ use super::error::Problem;
 /// The most a dictionary file may hold. The largest that FreeRADIUS ships has 200 KiB.
 const MAX_FILE_OCTETS: u64 = 16 << 20;
 
+macro_rules! shipped {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../../dictionaries/", $name)))),*]
+    };
+}
+
 /// The files under `dictionaries/`.
-const SHIPPED: &[(&str, &str)] = &[
-    ("dictionary", include_str!("../../../dictionaries/dictionary")),
-    ("dictionary.rfc2865", include_str!("../../../dictionaries/dictionary.rfc2865")),
-    ("dictionary.rfc2866", include_str!("../../../dictionaries/dictionary.rfc2866")),
-    ("dictionary.rfc2867", include_str!("../../../dictionaries/dictionary.rfc2867")),
-    ("dictionary.rfc2868", include_str!("../../../dictionaries/dictionary.rfc2868")),
-    ("dictionary.rfc2869", include_str!("../../../dictionaries/dictionary.rfc2869")),
-    ("dictionary.rfc3162", include_str!("../../../dictionaries/dictionary.rfc3162")),
-    ("dictionary.rfc4372", include_str!("../../../dictionaries/dictionary.rfc4372")),
-    ("dictionary.rfc4818", include_str!("../../../dictionaries/dictionary.rfc4818")),
-    ("dictionary.rfc6911", include_str!("../../../dictionaries/dictionary.rfc6911")),
-];
+const SHIPPED: &[(&str, &str)] = shipped! {
+    "dictionary"
+    "dictionary.rfc2865"
+    "dictionary.rfc2866"
+    "dictionary.rfc2867"
+    "dictionary.rfc2868"
+    "dictionary.rfc2869"
+    "dictionary.rfc3162"
+    "dictionary.rfc3576"
+    "dictionary.rfc3580"
+    "dictionary.rfc4072"
+    "dictionary.rfc4372"
+    "dictionary.rfc4603"
+    "dictionary.rfc4675"
+    "dictionary.rfc4818"
+    "dictionary.rfc4849"
+    "dictionary.rfc5176"
+    "dictionary.rfc5580"
+    "dictionary.rfc5607"
+    "dictionary.rfc6911"
+    "dictionary.rfc6929"
+    "dictionary.rfc7155"
+    "dictionary.rfc7268"
+    "dictionary.rfc8559"
+};
 
 /// A file that has been read.
 pub(super) struct Source {

@@ -12,6 +12,7 @@ mod scope;
 mod statement;
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 pub use definition::{DataType, Definition, Encryption, Flags, VendorFormat};
@@ -60,6 +61,16 @@ impl Dictionary {
             Arc::new(loader.finish().0)
         });
         SHIPPED.clone()
+    }
+
+    /// Files, each with what it includes, on top of the built-in ones or instead of them: `[dictionary]`. What was
+    /// passed over comes along.
+    pub fn load(shipped: bool, files: &[PathBuf]) -> Result<(Self, Vec<Warning>), DictionaryError> {
+        let mut loader = if shipped { Loader::on(&Self::shipped()) } else { Loader::empty() };
+        for file in files {
+            loader.file(file)?;
+        }
+        Ok(loader.finish())
     }
 
     /// The attribute of this number in this space.

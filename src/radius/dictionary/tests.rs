@@ -174,6 +174,20 @@ fn files_are_included_relative_to_their_own_and_optional_ones_may_be_missing() {
 }
 
 #[test]
+fn a_site_s_own_file_adds_to_the_shipped_ones_or_stands_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("dictionary.local");
+    fs::write(&file, "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-A 1 string\nEND-VENDOR Example\n")
+        .unwrap();
+    let (added, warnings) = Dictionary::load(true, std::slice::from_ref(&file)).unwrap();
+    assert!(warnings.is_empty() && added.by_name("Ex-A").is_some() && added.by_name("User-Name").is_some());
+    let (alone, _) = Dictionary::load(false, &[file]).unwrap();
+    assert!(alone.by_name("Ex-A").is_some() && alone.by_name("User-Name").is_none());
+    let error = Dictionary::load(true, &["/nowhere".into()]).unwrap_err().to_string();
+    assert_eq!(error, "/nowhere:1:1: cannot read /nowhere: no such file");
+}
+
+#[test]
 fn files_that_include_each_other_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
