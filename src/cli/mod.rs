@@ -4,6 +4,7 @@ mod arguments;
 pub mod check;
 pub mod config;
 mod daemon;
+pub mod decode;
 pub mod deliveries;
 pub mod demo;
 mod interrupt;
@@ -36,6 +37,7 @@ enum Verb {
     Listen(listen::Args),
     Simulate(simulate::Args),
     Verify(verify::Args),
+    Decode(decode::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Decode(args) => decode::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
