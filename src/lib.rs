@@ -22,3 +22,4 @@ pub mod secret;
 pub mod session;
 pub mod source;
 pub mod store;
+pub mod trace;

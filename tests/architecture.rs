@@ -27,6 +27,7 @@ const ROOMS: &[Room] = &[
     Room { name: "metrics", may_use: &[] },
     // Along the pipeline.
     Room { name: "radius", may_use: &[] },
+    Room { name: "trace", may_use: &["radius"] },
     Room { name: "exchange", may_use: &["radius"] },
     Room { name: "event", may_use: &["radius"] },
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
@@ -52,9 +53,9 @@ const ALL_BENEATH_DAEMON: [&str; 12] = [
     "config",
 ];
 
-const ALL_BENEATH_CLI: [&str; 14] = [
+const ALL_BENEATH_CLI: [&str; 15] = [
     "radius", "exchange", "event", "session", "route", "render", "store", "source", "intake", "deliver", "admin",
-    "config", "lab", "daemon",
+    "config", "lab", "daemon", "trace",
 ];
 
 /// A longer file tells that there are two things in it.

@@ -90,7 +90,7 @@ fn whatever_was_acknowledged_is_delivered_under_one_id_after_fifty_kills() {
         .store("max_size = \"256MiB\"")
         .endpoint("crm", &witness.url(), SECRET, retry)
         .write();
-    let load = Load::start(Traffic::new(target, NAS, SESSIONS, seed));
+    let load = Load::start(Traffic::new(target, NAS, SESSIONS, seed).at_once(100));
     let mut deaths = [0_u32; 3];
     for round in 0..ROUNDS {
         if rng.random_bool(0.2) {
@@ -127,6 +127,7 @@ fn whatever_was_acknowledged_is_delivered_under_one_id_after_fifty_kills() {
     let settled = wait_until_status(&path, "all is delivered", |status| status.endpoint("crm").pending == 0);
 
     let acknowledged: &[Fact] = traffic.acknowledged();
+    assert!(acknowledged.iter().any(|fact| fact.kind == "session.stop"), "sessions were played to their ends");
     witness.assert_took(acknowledged);
     witness.assert_believed_and_in_order();
     let (facts, taken) = (witness.ids_by_fact().len(), witness.taken().len());

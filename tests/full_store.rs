@@ -88,7 +88,7 @@ fn with_a_full_disk_nothing_is_acknowledged_unstored_and_space_is_all_it_takes_t
     bench.witness.down();
     let daemon = bench.start();
     assert_eq!(readyz(&daemon).0, 200);
-    let mut traffic = Traffic::new(daemon.accounting(), NAS, SESSIONS, 4);
+    let mut traffic = Traffic::new(daemon.accounting(), NAS, SESSIONS, 4).at_once(100);
     traffic.play_until_acknowledged(200);
 
     disk.fill();
@@ -131,7 +131,7 @@ fn at_max_size_intake_stops_and_goes_on_by_itself_when_the_backlog_drains() {
     let mut bench = Bench::new(|config| config.store("max_size = \"16MiB\""));
     bench.witness.down();
     let daemon = bench.start();
-    let mut traffic = Traffic::new(daemon.accounting(), NAS, SESSIONS, 5).window(64);
+    let mut traffic = Traffic::new(daemon.accounting(), NAS, SESSIONS, 5).at_once(1000).window(64);
 
     let refusal = play_until_refused(&mut traffic, &daemon);
     assert!(refusal.contains("store.max_size is 16777216"), "{refusal}");

@@ -4,6 +4,7 @@ mod arguments;
 pub mod check;
 pub mod config;
 mod daemon;
+pub mod decode;
 pub mod deliveries;
 pub mod demo;
 mod interrupt;
@@ -34,10 +35,11 @@ enum Verb {
     Demo(demo::Args),
     Status(status::Args),
     Deliveries(deliveries::Args),
+    Store(store::Args),
+    Decode(decode::Args),
     Listen(listen::Args),
     Simulate(simulate::Args),
     Verify(verify::Args),
-    Store(store::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -63,10 +65,11 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
+        Verb::Store(args) => store::run(args),
+        Verb::Decode(args) => decode::run(args),
         Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
-        Verb::Store(args) => store::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

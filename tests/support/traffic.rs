@@ -61,6 +61,8 @@ pub struct Traffic {
     nas: Nas,
     window: usize,
     to_open: u64,
+    /// Sessions open now, and at most.
+    open: (usize, usize),
     waiting: VecDeque<Play>,
     /// Whether sessions that are open stay as they are.
     holds: bool,
@@ -83,7 +85,8 @@ struct Flying {
 }
 
 impl Traffic {
-    /// `sessions` sessions of a start, two interims and a stop. All are open at the same time: first come all starts.
+    /// `sessions` sessions of a start, two interims and a stop. Unless [`Traffic::at_once`] says otherwise all are open at
+    /// the same time: first come all starts.
     pub fn new(target: SocketAddr, secret: &str, sessions: u64, seed: u64) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback takes a UDP socket");
         socket.set_read_timeout(Some(TICK)).expect("a read timeout can be set");
@@ -94,6 +97,7 @@ impl Traffic {
             nas: Nas::new(NasOptions { seed, ..NasOptions::default() }),
             window: 32,
             to_open: sessions,
+            open: (0, usize::MAX),
             waiting: VecDeque::new(),
             holds: false,
             flight: HashMap::new(),
@@ -109,24 +113,20 @@ impl Traffic {
         self
     }
 
+    /// At most so many sessions are open at the same time: the next opens when one was played to its stop.
+    pub fn at_once(mut self, sessions: usize) -> Self {
+        self.open.1 = sessions;
+        self
+    }
+
     /// Every fact acknowledged so far, in the order of the acknowledgements.
     pub fn acknowledged(&self) -> &[Fact] {
         &self.acknowledged
     }
 
-    /// Packets sent and not acknowledged yet.
-    pub fn under_way(&self) -> usize {
-        self.flight.len()
-    }
-
     /// Whether every session was played to its end and acknowledged.
     pub fn is_over(&self) -> bool {
         self.to_open == 0 && self.waiting.is_empty() && self.flight.is_empty()
-    }
-
-    /// Opens so many sessions more.
-    pub fn open(&mut self, sessions: u64) {
-        self.to_open += sessions;
     }
 
     /// Plays until `enough`, which is asked after every answer and every few milliseconds, or until all is played. What
@@ -194,7 +194,10 @@ impl Traffic {
         }
         while self.flight.len() < self.window {
             let Some(mut play) = self.next_play() else { return };
-            let Some(record) = play.session.next(play.at) else { continue };
+            let Some(record) = play.session.next(play.at) else {
+                self.open.0 -= 1;
+                continue;
+            };
             play.at = play.at.checked_add(INTERVAL).expect("a session ends long before time does");
             let identifier = self.identifier();
             let request = record.packet(identifier, &self.secret, 0).expect("the record makes a packet");
@@ -219,8 +222,9 @@ impl Traffic {
     }
 
     fn next_play(&mut self) -> Option<Play> {
-        if self.to_open > 0 {
+        if self.to_open > 0 && self.open.0 < self.open.1 {
             self.to_open -= 1;
+            self.open.0 += 1;
             let at = Timestamp::now().checked_sub(AGO).expect("six hours ago there was time");
             return Some(Play { session: self.nas.open(at), at });
         }

@@ -1,0 +1,246 @@
+//! From written values to typed ones, by the dictionary.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+
+use super::{Record, Written};
+use crate::radius::dictionary::{DataType, Definition, Dictionary, Space};
+use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
+
+/// What the names of internal attributes have in them that hold secrets: `Cleartext-Password`, `Tmp-Secret`,
+/// `MS-MPPE-Recv-Key`. Only asked where no dictionary knows the name.
+const SECRET_WORDS: [&str; 5] = ["password", "secret", "key", "hash", "pin"];
+
+/// The record's attributes with their types: as if they had been decoded from a packet, where the dictionary knows
+/// their names. A value that does not fit its type stays what is written, and so does that of an unknown name.
+pub fn attributes(record: &Record, dictionary: &Dictionary) -> Attributes {
+    let zone = zone(record);
+    record.pairs.iter().map(|pair| attribute(&pair.name, &pair.value, dictionary, zone)).collect()
+}
+
+fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Option<SignedDuration>) -> Attribute {
+    // `Tunnel-Type:1`.
+    let (plain, tag) = match name.rsplit_once(':') {
+        Some((plain, tag)) if tag.bytes().all(|digit| digit.is_ascii_digit()) && !tag.is_empty() => (plain, Some(tag)),
+        _ => (name, None),
+    };
+    let definition = dictionary.by_name(plain).or_else(|| numbered(plain, dictionary));
+    let Some(definition) = definition else {
+        let id = id_of(plain).unwrap_or(AttributeId::rfc(0));
+        let hidden = numbers::is_sensitive(id) || sounds_secret(plain);
+        return Attribute { id, name: name.into(), value: if hidden { Value::Redacted } else { untyped(written) } };
+    };
+    let value = if numbers::is_sensitive(definition.id) || definition.flags.is_sensitive() {
+        Value::Redacted
+    } else {
+        typed(written, definition, dictionary, zone).unwrap_or_else(|| untyped(written))
+    };
+    // As decoding names it: the tag always, 0 where there is none.
+    let name = match (definition.flags.has_tag, tag) {
+        (true, tag) => format!("{}:{}", definition.name, tag.unwrap_or("0")).into(),
+        (false, Some(_)) => name.into(),
+        (false, None) => definition.name.clone(),
+    };
+    Attribute { id: definition.id, name, value }
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.split('-').any(|part| SECRET_WORDS.contains(&part))
+}
+
+/// `Attr-26.9.1` of a file that was written with a smaller dictionary.
+fn numbered<'d>(name: &str, dictionary: &'d Dictionary) -> Option<&'d Definition> {
+    let id = id_of(name)?;
+    let path: Vec<&str> = name.split('.').collect();
+    let depth = if id.vendor == 0 { 1 } else { 3 };
+    (path.len() == depth).then(|| dictionary.get(Space::Vendor(id.vendor), id.number)).flatten()
+}
+
+/// The place of `Attr-N` and `Attr-26.vendor.N`, however deep it goes on.
+fn id_of(name: &str) -> Option<AttributeId> {
+    let mut numbers = name.strip_prefix("Attr-")?.split('.').map(|number| number.parse::<u32>().ok());
+    let first = numbers.next()??;
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(vendor), Some(number)) if first == numbers::VENDOR_SPECIFIC.number => {
+            Some(AttributeId { vendor, number })
+        }
+        _ => Some(AttributeId::rfc(first)),
+    }
+}
+
+fn untyped(written: &Written) -> Value {
+    match written {
+        Written::Quoted(octets) => text(octets),
+        Written::Bare(word) => hex(word).map_or_else(|| Value::Text(word.as_str().into()), Value::Octets),
+    }
+}
+
+/// As decoding shows a text: octets that are not UTF-8 as `\xNN`, and then a backslash as two.
+fn text(octets: &[u8]) -> Value {
+    if let Ok(text) = std::str::from_utf8(octets) {
+        return Value::Text(text.into());
+    }
+    let mut text = String::new();
+    for chunk in octets.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        for octet in chunk.invalid() {
+            text.push_str(&format!("\\x{octet:02x}"));
+        }
+    }
+    Value::Text(text.into())
+}
+
+fn hex(word: &str) -> Option<Box<[u8]>> {
+    let digits = word.strip_prefix("0x").filter(|digits| digits.len().is_multiple_of(2))?;
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    digits.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+fn typed(
+    written: &Written,
+    definition: &Definition,
+    dictionary: &Dictionary,
+    zone: Option<SignedDuration>,
+) -> Option<Value> {
+    let word = match written {
+        Written::Bare(word) => word.as_str(),
+        // A date and a filter are quoted too.
+        Written::Quoted(octets) => match definition.kind {
+            DataType::Text => return Some(text(octets)),
+            DataType::Octets(_) | DataType::AscendBinary => return Some(Value::Octets(octets.as_slice().into())),
+            _ => std::str::from_utf8(octets).ok()?,
+        },
+    };
+    Some(match definition.kind {
+        DataType::Text => Value::Text(word.into()),
+        DataType::Byte | DataType::Short | DataType::Integer | DataType::Integer64 => {
+            integer(word, definition, dictionary)?
+        }
+        DataType::Signed => Value::Signed(word.parse().ok()?),
+        DataType::Date => Value::Date(date(word, zone)?),
+        DataType::Ipv4Address | DataType::Ipv6Address | DataType::ComboIp => Value::Address(word.parse().ok()?),
+        DataType::Ipv4Prefix | DataType::Ipv6Prefix => Value::Prefix(prefix(word)?),
+        DataType::InterfaceId => Value::Text(word.into()),
+        DataType::Ether => Value::Ether(ether(word)?),
+        DataType::Octets(_)
+        | DataType::AscendBinary
+        | DataType::Tlv
+        | DataType::VendorSpecific
+        | DataType::Extended
+        | DataType::LongExtended
+        | DataType::ExtendedVendorSpecific => Value::Octets(hex(word)?),
+    })
+}
+
+/// A number, or the name of one.
+fn integer(word: &str, definition: &Definition, dictionary: &Dictionary) -> Option<Value> {
+    let number = match word.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    };
+    let number = number.or_else(|| dictionary.value_number(definition, word))?;
+    Some(match dictionary.value_name(definition, number) {
+        Some(name) => Value::Named { number, name: name.clone() },
+        None => Value::Integer(number),
+    })
+}
+
+fn prefix(word: &str) -> Option<IpNet> {
+    word.parse().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn ether(word: &str) -> Option<[u8; 6]> {
+    let octets: Option<Vec<u8>> = word.split([':', '-']).map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
+    octets?.try_into().ok()
+}
+
+/// Seconds since 1970: as a number, with a zone in figures, or as FreeRADIUS writes it, `Nov 22 2026 10:15:30 CET`,
+/// where `zone` says how far that is from UTC.
+fn date(word: &str, zone: Option<SignedDuration>) -> Option<u32> {
+    if let Ok(seconds) = word.parse() {
+        return Some(seconds);
+    }
+    if let Ok(time) = word.parse::<jiff::Timestamp>() {
+        return time.as_second().try_into().ok();
+    }
+    let (local, name) = word.rsplit_once(' ')?;
+    let local = strtime::parse("%b %d %Y %H:%M:%S", local).ok()?.to_datetime().ok()?;
+    let zone = if matches!(name, "UTC" | "GMT") { SignedDuration::ZERO } else { zone? };
+    seconds(local).checked_sub(zone.as_secs())?.try_into().ok()
+}
+
+/// How far the server's clock is from UTC: its header tells the local time of `Timestamp`. Whoever runs radhook may
+/// live elsewhere.
+fn zone(record: &Record) -> Option<SignedDuration> {
+    let local = strtime::parse("%a %b %d %H:%M:%S %Y", &record.header).ok()?.to_datetime().ok()?;
+    let offset = seconds(local) - record.time()?.as_second();
+    // Both are read from the clock one after the other; zones differ in quarters of an hour, and not by days.
+    let rounded = (offset + 450).div_euclid(900) * 900;
+    ((offset - rounded).abs() <= 5 && rounded.abs() <= 15 * 3600).then(|| SignedDuration::from_secs(rounded))
+}
+
+fn seconds(civil: DateTime) -> i64 {
+    civil.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |time| time.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::detail::Reader;
+
+    fn shown(text: &str) -> serde_json::Value {
+        let mut attributes_read = Vec::new();
+        let mut reader = Reader::default();
+        let dictionary = Dictionary::shipped();
+        reader.push(text.as_bytes(), |record| attributes_read.push(attributes(&record.unwrap(), &dictionary)));
+        assert_eq!(attributes_read.len(), 1);
+        serde_json::to_value(&attributes_read[0]).unwrap()
+    }
+
+    #[test]
+    fn values_have_the_types_of_the_dictionary() {
+        let read = shown(
+            "Sun Nov 22 11:15:31 2026\n\tUser-Name = \"bob\"\n\tService-Type = Framed-User\n\tNAS-Port = 7\n\
+             \tNAS-IP-Address = 10.0.0.1\n\tFramed-IPv6-Prefix = 2001:db8::/64\n\tClass = 0xab01\n\
+             \tEvent-Timestamp = \"Nov 22 2026 11:15:30 CET\"\n\tTunnel-Type:1 = VLAN\n\tTunnel-Medium-Type = IEEE-802\n\
+             \tAcct-Session-Time = lots\n\tX-Unknown = \"x\"\n\tX-Number = 5\n\tAttr-26.9.250 = 0x61\n\
+             \tTimestamp = 1795342530\n\n",
+        );
+        assert_eq!(
+            read,
+            serde_json::json!({
+                "User-Name": "bob", "Service-Type": "Framed-User", "NAS-Port": 7, "NAS-IP-Address": "10.0.0.1",
+                "Framed-IPv6-Prefix": "2001:db8::/64", "Class": "0xab01",
+                "Event-Timestamp": "2026-11-22T10:15:30.000Z", "Tunnel-Type:1": "VLAN",
+                "Tunnel-Medium-Type:0": "IEEE-802", "Acct-Session-Time": "lots", "X-Unknown": "x", "X-Number": "5",
+                "Attr-26.9.250": "0x61", "Timestamp": "1795342530",
+            })
+        );
+    }
+
+    #[test]
+    fn a_date_needs_a_zone_that_is_known() {
+        let date = |header: &str, zone: &str, stamp: &str| {
+            shown(&format!("{header}\n\tEvent-Timestamp = \"Nov 22 2026 10:15:30 {zone}\"\n{stamp}\n"))["Event-Timestamp"].clone()
+        };
+        let now = "\tTimestamp = 1795342530\n";
+        assert_eq!(date("whenever", "UTC", ""), "2026-11-22T10:15:30.000Z");
+        assert_eq!(date("Sun Nov 22 05:15:30 2026", "EST", now), "2026-11-22T15:15:30.000Z");
+        assert_eq!(date("whenever", "CET", now), "Nov 22 2026 10:15:30 CET");
+        assert_eq!(date("Sun Nov 22 10:16:40 2026", "CET", now), "Nov 22 2026 10:15:30 CET");
+    }
+
+    #[test]
+    fn secrets_are_not_shown_whoever_knows_their_names() {
+        let read = shown(
+            "now\n\tUser-Name = \"bob\"\n\tUser-Password = \"hunter2\"\n\tCleartext-Password = \"hunter2\"\n\
+             \tAttr-26.311.16 = 0x68756e74657232\n\tEAP-Message = 0x68756e74657232\n\n",
+        );
+        assert_eq!(read, serde_json::json!({ "User-Name": "bob" }));
+    }
+}
