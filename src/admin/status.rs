@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Admin;
+use crate::deliver::view::Seen;
 use crate::intake::Refusal;
 use crate::store::queue;
 use crate::store::records::{self, EndpointRecord, Pending};
@@ -94,19 +95,9 @@ pub struct EndpointStatus {
     /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
-    /// Requests under way.
-    pub in_flight: usize,
-    /// When it last took an event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_success: Option<Timestamp>,
-    /// When an attempt last failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_failure: Option<Timestamp>,
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// Attempts failed since the last success.
-    pub failures: u64,
+    /// How its deliveries go.
+    #[serde(flatten)]
+    pub seen: Seen,
 }
 
 impl Admin {
@@ -175,11 +166,7 @@ impl Admin {
             dead: tally.dead,
             oldest_pending: oldest(&*self.store, record)?.and_then(time),
             next_due: next_due.and_then(|(at, _)| time(at)),
-            in_flight: seen.in_flight,
-            last_success: seen.last_success,
-            last_failure: seen.last_failure,
-            last_error: seen.last_error,
-            failures: seen.failures,
+            seen,
             name,
         })
     }

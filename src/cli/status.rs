@@ -80,11 +80,11 @@ fn print(status: &Status, now: Timestamp) {
 fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
     let name = &endpoint.name;
     let mut words = Vec::new();
-    if let (true, Some(error)) = (endpoint.failures > 0, &endpoint.last_error) {
-        let since = endpoint.last_success.map_or("never took an event since the start".to_owned(), |at| {
+    if let (true, Some(error)) = (endpoint.seen.failures > 0, &endpoint.seen.last_error) {
+        let since = endpoint.seen.last_success.map_or("never took an event since the start".to_owned(), |at| {
             format!("last took an event {} ago", span(now.duration_since(at).as_secs()))
         });
-        words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.failures));
+        words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.seen.failures));
         if let Some(due) = endpoint.next_due {
             let wait = due.duration_since(now).as_secs();
             words.push(if wait > 0 {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::store::queue::Then;
@@ -27,7 +27,7 @@ struct Known {
 const SAID_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// A snapshot of a [`View`].
-#[derive(Debug, Default, Clone, Serialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Seen {
     /// Requests under way.
     pub in_flight: usize,

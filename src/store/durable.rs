@@ -13,9 +13,9 @@
 //! **Life.** [`DurableStore::open`] refuses or replays; [`DurableStore::close`] makes a last checkpoint and the closing
 //! marks. Dropped without it, the store is left as a crash leaves it: nothing durable is lost, the next start is slower.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::engine::{Engine, Figures, Setup, Wake};
-use super::fs::{DIRECTORY_MODE, FILE_MODE, RealFs};
+use super::fs::{FILE_MODE, RealFs, make_dir};
 use super::journal::Replay;
 use super::mark::Mark;
 use super::sled::SledTable;
@@ -291,12 +291,6 @@ fn make_checkpoints(engine: &Engine, shared: &Shared) {
             break;
         }
     }
-}
-
-/// Makes a directory with all that lead to it; one that is there is left as it is.
-pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
-    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
-    made.map_err(StoreError::io("making the directory", path))
 }
 
 /// Locks a data directory against every other process.

@@ -2,10 +2,12 @@
 //! fail and fill the disk at any call. [`RealFs`] is the one that runs.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+
+use super::StoreError;
 
 /// Mode of every file radhook makes in its data directory: events hold personal data.
 pub const FILE_MODE: u32 = 0o640;
@@ -146,4 +148,10 @@ impl File for fs::File {
     fn sync_data(&self) -> io::Result<()> {
         fs::File::sync_data(self)
     }
+}
+
+/// Makes a directory with all that lead to it; one that is there is left as it is.
+pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
+    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
+    made.map_err(StoreError::io("making the directory", path))
 }

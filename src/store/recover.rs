@@ -11,9 +11,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::check::{SegmentReport, look_at_sled, survey};
-use super::durable::{lock_dir, make_dir, read_format};
+use super::durable::{lock_dir, read_format};
 use super::engine::CHECKPOINT_BYTES;
-use super::fs::{FileSystem, RealFs};
+use super::fs::{FileSystem, RealFs, make_dir};
 use super::journal::{self, Journal};
 use super::mark::{self, Mark};
 use super::segment::{HEADER_BLOCK, Position};

@@ -91,7 +91,7 @@ impl SledTable {
     }
 
     fn create(dir: &Path) -> Result<SledTable, StoreError> {
-        super::durable::make_dir(dir)?;
+        super::fs::make_dir(dir)?;
         let table = SledTable::open_files(dir)?;
         table.sync()?;
         // sled syncs neither its settings nor the names of its files.
@@ -389,7 +389,7 @@ pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreErro
 }
 
 fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
-    super::durable::make_dir(to)?;
+    super::fs::make_dir(to)?;
     for entry in fs::read_dir(from).map_err(StoreError::io("listing", from))? {
         let entry = entry.map_err(StoreError::io("listing", from))?;
         let (path, copy) = (entry.path(), to.join(entry.file_name()));
