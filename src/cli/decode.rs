@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use super::exit;
-use crate::radius::{Attributes, Code, Dictionary, Packet};
+use crate::radius::{Attributes, Code, Dictionary, Packet, PacketError};
 use crate::trace::capture::{Capture, Frame};
 use crate::trace::detail::{self, Record};
 use crate::trace::hex::Dump;
@@ -301,7 +301,9 @@ impl<W: Write> Decoder<W> {
         length: usize,
     ) -> anyhow::Result<()> {
         self.count += 1;
-        let whole = (octets.len() < length).then(|| packet::shortened(octets)).flatten();
+        // Of a packet whose end is missing, in the capture or already on the wire, the whole attributes are shown.
+        let error = Packet::parse(octets).err();
+        let whole = matches!(error, Some(PacketError::Truncated { .. })).then(|| packet::shortened(octets)).flatten();
         let kept = whole.as_deref().unwrap_or(octets);
         let parsed = Packet::parse(kept);
         let mut told = Told {
@@ -311,6 +313,7 @@ impl<W: Write> Decoder<W> {
             octets: octets.len(),
             length,
             packet: parsed,
+            missing: error.filter(|_| whole.is_some() && octets.len() == length),
             attributes: Attributes::default(),
             found: None,
             checked: None,
@@ -319,7 +322,7 @@ impl<W: Write> Decoder<W> {
         if let Ok(packet) = &told.packet {
             told.attributes = crate::radius::decode(packet, &self.dictionary);
             let found = self.pairs.see(Seen { number: self.count, time, path: way, packet });
-            told.checked = Some(self.secrets.check(packet, way, &found, told.is_cut()));
+            told.checked = Some(self.secrets.check(packet, way, &found, whole.is_some()));
             told.found = Some(found);
             self.replies_expected |= Role::of(packet.code()) == Role::Reply;
             if self.explain {

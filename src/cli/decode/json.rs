@@ -32,6 +32,9 @@ pub fn packet(told: &Told) -> String {
             return line(object);
         }
     };
+    if let Some(missing) = &told.missing {
+        object.insert("error".to_owned(), missing.to_string().into());
+    }
     object.insert("code".to_owned(), packet.code().0.into());
     if let Some(name) = packet.code().name() {
         object.insert("type".to_owned(), name.into());

@@ -25,8 +25,10 @@ pub struct Told<'p> {
     pub octets: usize,
     /// Octets that were sent.
     pub length: usize,
-    /// The packet, of a cut one its whole attributes, or why it is none.
+    /// The packet, of one without its end its whole attributes, or why it is none.
     pub packet: Result<Packet<'p>, PacketError>,
+    /// Why it is not whole, though the datagram is.
+    pub missing: Option<PacketError>,
     /// Its attributes.
     pub attributes: Attributes,
     /// What it belongs to.

@@ -126,7 +126,7 @@ fn explained(text: &mut String, parts: &[Part]) {
 }
 
 fn remarks(text: &mut String, told: &Told, packet: &Packet) {
-    let mut said = Vec::new();
+    let mut said: Vec<String> = told.missing.iter().map(|missing| format!("NOT WHOLE: {missing}")).collect();
     match &told.found {
         Some(Found::Again { first }) => said.push(format!("sent again: the same as {first}")),
         Some(Found::Answer { request, latency, again, .. }) => {

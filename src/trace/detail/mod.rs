@@ -109,9 +109,9 @@ impl Record {
     }
 }
 
-/// Whether a line is one of a record's attributes; a detail file is told by it.
+/// Whether a line begins as one of a record's attributes: a detail file is told by it. Its value may be cut off.
 pub fn is_pair(line: &[u8]) -> bool {
-    is_indented(line) && pair(line).is_ok()
+    is_indented(line) && name_and_value(line).is_some()
 }
 
 /// Takes octets and gives records.
@@ -234,18 +234,21 @@ fn is_indented(line: &[u8]) -> bool {
 
 /// `Name = value`, with white space before it.
 fn pair(line: &[u8]) -> Result<Pair, Problem> {
-    let line = line.trim_ascii_start();
-    let equals = line.windows(3).position(|three| three == b" = ").ok_or(Problem::NoEquals)?;
-    let (name, value) = (&line[..equals], &line[equals + 3..]);
-    if name.is_empty() || name.iter().any(|octet| octet.is_ascii_whitespace() || *octet == b'"') {
-        return Err(Problem::NoEquals);
-    }
+    let (name, value) = name_and_value(line).ok_or(Problem::NoEquals)?;
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).map_err(|_| Problem::NotText);
     let value = match value.strip_prefix(b"\"") {
         Some(quoted) => Written::Quoted(unquoted(quoted)?),
         None => Written::Bare(text(value.trim_ascii_end())?),
     };
     Ok(Pair { name: text(name)?, value })
+}
+
+fn name_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.trim_ascii_start();
+    let equals = line.windows(3).position(|three| three == b" = ")?;
+    let (name, value) = (&line[..equals], &line[equals + 3..]);
+    let is_name = !name.is_empty() && !name.iter().any(|octet| octet.is_ascii_whitespace() || *octet == b'"');
+    is_name.then_some((name, value))
 }
 
 /// What stands between quotes, the first of which is taken off, with its escapes taken back: `\"`, `\\`, `\n`, `\r`,

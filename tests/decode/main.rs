@@ -1,0 +1,12 @@
+//! `radhook decode` through the real binary: every format, and against other people's decoders.
+
+mod detail;
+mod formats;
+mod printed;
+mod radsniff;
+#[path = "../support/sources.rs"]
+mod sources;
+mod tcpdump;
+mod vectors;
+mod verb;
+mod wire;
