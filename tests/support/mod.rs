@@ -11,6 +11,7 @@ pub mod http_sink;
 pub mod process;
 pub mod radclient;
 pub mod responder;
+pub mod sources;
 pub mod standard;
 pub mod traffic;
 pub mod verbs;
