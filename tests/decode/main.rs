@@ -4,8 +4,8 @@ mod detail;
 mod formats;
 mod printed;
 mod radsniff;
-#[path = "../support/sources.rs"]
-mod sources;
+#[path = "../support/mod.rs"]
+mod support;
 mod tcpdump;
 mod vectors;
 mod verb;

@@ -10,7 +10,7 @@ use radhook::radius::Dictionary;
 use radhook::radius::dictionary::Space;
 use serde_json::Value;
 
-use crate::sources::source;
+use crate::support::sources::source;
 use crate::verb::decode;
 
 /// One attribute as tcpdump prints it.

@@ -11,7 +11,7 @@ use radhook::radius::dictionary::{Dictionary, Loader};
 use radhook::radius::{Packet, decode};
 
 use crate::printed::printed;
-use crate::sources::source;
+use crate::support::sources::source;
 use crate::wire;
 
 /// Where our words are not FreeRADIUS's: how the expected ones begin, and why.

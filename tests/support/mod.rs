@@ -12,6 +12,7 @@ pub mod process;
 pub mod radclient;
 pub mod raw;
 pub mod responder;
+pub mod sources;
 pub mod standard;
 pub mod traffic;
 pub mod verbs;

@@ -8,8 +8,9 @@ use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 
 use super::{Record, Written};
-use crate::radius::dictionary::{DataType, Definition, Dictionary, Space};
-use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
+use crate::radius::dictionary::{DataType, Definition, Dictionary, VendorFormat};
+use crate::radius::packet::HEADER_LENGTH;
+use crate::radius::{Attribute, AttributeId, Attributes, Packet, Value, decode, numbers};
 
 /// What the names of internal attributes have in them that hold secrets: `Cleartext-Password`, `Tmp-Secret`,
 /// `MS-MPPE-Recv-Key`. Only asked where no dictionary knows the name.
@@ -19,7 +20,14 @@ const SECRET_WORDS: [&str; 5] = ["password", "secret", "key", "hash", "pin"];
 /// their names. A value that does not fit its type stays what is written, and so does that of an unknown name.
 pub fn attributes(record: &Record, dictionary: &Dictionary) -> Attributes {
     let zone = zone(record);
-    record.pairs.iter().map(|pair| attribute(&pair.name, &pair.value, dictionary, zone)).collect()
+    let mut attributes = Attributes::with_capacity(record.pairs.len());
+    for pair in &record.pairs {
+        match numbered(&pair.name, &pair.value, dictionary) {
+            Some(decoded) => decoded.iter().cloned().for_each(|attribute| attributes.push(attribute)),
+            None => attributes.push(attribute(&pair.name, &pair.value, dictionary, zone)),
+        }
+    }
+    attributes
 }
 
 fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Option<SignedDuration>) -> Attribute {
@@ -28,8 +36,7 @@ fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Optio
         Some((plain, tag)) if tag.bytes().all(|digit| digit.is_ascii_digit()) && !tag.is_empty() => (plain, Some(tag)),
         _ => (name, None),
     };
-    let definition = dictionary.by_name(plain).or_else(|| numbered(plain, dictionary));
-    let Some(definition) = definition else {
+    let Some(definition) = dictionary.by_name(plain) else {
         let id = id_of(plain).unwrap_or(AttributeId::rfc(0));
         let hidden = numbers::is_sensitive(id) || sounds_secret(plain);
         return Attribute { id, name: name.into(), value: if hidden { Value::Redacted } else { untyped(written) } };
@@ -53,12 +60,30 @@ fn sounds_secret(name: &str) -> bool {
     name.split('-').any(|part| SECRET_WORDS.contains(&part))
 }
 
-/// `Attr-26.9.1` of a file that was written with a smaller dictionary.
-fn numbered<'d>(name: &str, dictionary: &'d Dictionary) -> Option<&'d Definition> {
+/// What `Attr-4 = 0x0a00` and `Attr-26.9.1 = 0x613d62` say: FreeRADIUS writes octets under numbers where its
+/// dictionary knows no name, or where they do not fit its type. Ours may know more, so that they are decoded as they
+/// stood in the packet. None for anything else, and for what nests deeper or in a vendor's own format.
+fn numbered(name: &str, written: &Written, dictionary: &Dictionary) -> Option<Attributes> {
+    let Written::Bare(word) = written else { return None };
     let id = id_of(name)?;
-    let path: Vec<&str> = name.split('.').collect();
-    let depth = if id.vendor == 0 { 1 } else { 3 };
-    (path.len() == depth).then(|| dictionary.get(Space::Vendor(id.vendor), id.number)).flatten()
+    let value = hex(word)?;
+    let attribute = |number: u32, value: &[u8]| {
+        let length = u8::try_from(value.len() + 2).ok()?;
+        Some([&[u8::try_from(number).ok()?, length], value].concat())
+    };
+    let bytes = match name.split('.').count() {
+        1 => attribute(id.number, &value)?,
+        3 if id.vendor != 0 && dictionary.vendor_format(id.vendor) == VendorFormat::default() => {
+            let inside = attribute(id.number, &value)?;
+            attribute(numbers::VENDOR_SPECIFIC.number, &[id.vendor.to_be_bytes().as_slice(), &inside].concat())?
+        }
+        _ => return None,
+    };
+    let mut packet = vec![0; HEADER_LENGTH];
+    packet[2..4].copy_from_slice(&u16::try_from(HEADER_LENGTH + bytes.len()).ok()?.to_be_bytes());
+    packet.extend(bytes);
+    let decoded = decode(&Packet::parse(&packet).ok()?, dictionary);
+    (!decoded.is_empty()).then_some(decoded)
 }
 
 /// The place of `Attr-N` and `Attr-26.vendor.N`, however deep it goes on.
@@ -208,13 +233,13 @@ mod tests {
             "Sun Nov 22 11:15:31 2026\n\tUser-Name = \"bob\"\n\tService-Type = Framed-User\n\tNAS-Port = 7\n\
              \tNAS-IP-Address = 10.0.0.1\n\tFramed-IPv6-Prefix = 2001:db8::/64\n\tClass = 0xab01\n\
              \tEvent-Timestamp = \"Nov 22 2026 11:15:30 CET\"\n\tTunnel-Type:1 = VLAN\n\tTunnel-Medium-Type = IEEE-802\n\
-             \tAcct-Session-Time = lots\n\tX-Unknown = \"x\"\n\tX-Number = 5\n\tAttr-26.9.250 = 0x61\n\
+             \tAttr-4 = 0x0a000002\n\tAttr-4 = 0x0a\n\tAcct-Session-Time = lots\n\tX-Unknown = \"x\"\n\tX-Number = 5\n\tAttr-26.9.250 = 0x61\n\
              \tTimestamp = 1795342530\n\n",
         );
         assert_eq!(
             read,
             serde_json::json!({
-                "User-Name": "bob", "Service-Type": "Framed-User", "NAS-Port": 7, "NAS-IP-Address": "10.0.0.1",
+                "User-Name": "bob", "Service-Type": "Framed-User", "NAS-Port": 7, "NAS-IP-Address": ["10.0.0.1", "10.0.0.2"], "Attr-4": "0x0a",
                 "Framed-IPv6-Prefix": "2001:db8::/64", "Class": "0xab01",
                 "Event-Timestamp": "2026-11-22T10:15:30.000Z", "Tunnel-Type:1": "VLAN",
                 "Tunnel-Medium-Type:0": "IEEE-802", "Acct-Session-Time": "lots", "X-Unknown": "x", "X-Number": "5",

@@ -1,0 +1,112 @@
+//! What is fuzzed: one function for each thing that strangers can send, which takes any octets and must come back.
+//!
+//! They check more than that nothing panics: what must hold of every input is asserted. The same functions run over
+//! all seeds in `tests/corpora.rs`.
+
+use radhook::exchange::{Exchange, Origin};
+use radhook::radius::authenticator::{verify_request, verify_request_message};
+use radhook::radius::dictionary::Loader;
+use radhook::radius::{Dictionary, Packet, Value, decode, numbers};
+use radhook::session::{Meaning, observe};
+use radhook::trace::capture::Capture;
+use radhook::trace::detail::{BadRecord, Reader, Record, attributes};
+use radhook::trace::link::Datagrams;
+use radhook::trace::pairs::{Pairs, Seen};
+use radhook::trace::{Datagram, Format};
+
+/// A datagram: walked, decoded by name, checked against a secret.
+pub fn packet(octets: &[u8]) {
+    let Ok(packet) = Packet::parse(octets) else { return };
+    let walked: usize = packet.attributes().map(|attribute| attribute.value.len() + 2).sum();
+    assert_eq!(walked + 20, packet.bytes().len(), "the walk covers the packet");
+    for attribute in decode(&packet, &Dictionary::shipped()).iter() {
+        assert!(
+            !numbers::is_sensitive(attribute.id) || attribute.value == Value::Redacted,
+            "{} is shown",
+            attribute.name
+        );
+    }
+    // Whoever gets this right by chance has found MD5's end.
+    let _ = (verify_request(&packet, b"secret"), verify_request_message(&packet, b"secret"));
+}
+
+/// A dictionary file. One that includes others is left out: what is on the disk is not part of the input.
+pub fn dictionary(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets);
+    if text.to_ascii_uppercase().contains("$INCLUDE") {
+        return;
+    }
+    let mut loader = Loader::on(&Dictionary::shipped());
+    let loaded = loader.text("fuzzed", &text);
+    let (dictionary, _) = loader.finish();
+    if loaded.is_ok() {
+        for definition in dictionary.iter() {
+            assert!(dictionary.by_name(&definition.name).is_some(), "{} is found by its name", definition.name);
+        }
+    }
+}
+
+/// A datagram on an accounting port, up to the event that it becomes.
+pub fn event(octets: &[u8]) {
+    let Ok(packet) = Packet::parse(octets) else { return };
+    let exchange = Exchange {
+        origin: Origin {
+            source: "fuzzed".into(),
+            kind: "accounting",
+            client: "fuzzed".into(),
+            address: [192, 0, 2, 1].into(),
+        },
+        received_at: jiff::Timestamp::from_second(1_795_342_530).expect("it is a time"),
+        code: packet.code().0,
+        request: decode(&packet, &Dictionary::shipped()),
+        swap_octets: false,
+    };
+    let Ok(meaning) = Meaning::read(&exchange) else { return };
+    let first = observe(&exchange, &meaning, None, meaning.id(0), &"node".into());
+    let told = serde_json::to_string(&first.event).expect("every event is JSON");
+    assert_eq!(meaning.id(0), Meaning::read(&exchange).expect("as before").id(0), "the same fact has the same id");
+    let again = observe(&exchange, &meaning, first.record, meaning.id(1), &"node".into());
+    let again = serde_json::to_string(&again.event).expect("every event is JSON");
+    assert!(!told.contains("[redacted]") && !again.contains("[redacted]"));
+}
+
+/// A detail file, taken whole and in pieces: the same records come out.
+pub fn detail(octets: &[u8]) {
+    let whole = records(octets, octets.len().max(1));
+    assert_eq!(whole, records(octets, 7));
+    let dictionary = Dictionary::shipped();
+    for record in whole.iter().flatten() {
+        assert!(attributes(record, &dictionary).len() >= record.pairs.len(), "nothing is lost");
+    }
+}
+
+fn records(octets: &[u8], piece: usize) -> Vec<Result<Record, BadRecord>> {
+    let mut records = Vec::new();
+    let mut reader = Reader::default();
+    for piece in octets.chunks(piece) {
+        reader.push(piece, |record| records.push(record));
+    }
+    records.extend(reader.finish());
+    records
+}
+
+/// A capture: its frames, their datagrams, their packets and which answers which.
+pub fn pcap(octets: &[u8]) {
+    let Ok(format @ (Format::Pcap | Format::Pcapng)) = Format::of(octets) else { return };
+    let Ok(capture) = Capture::open(format, octets) else { return };
+    let mut datagrams = Datagrams::default();
+    let mut pairs = Pairs::default();
+    for (number, frame) in (1..).zip(capture) {
+        let Ok(frame) = frame else { break };
+        let Some(Datagram { time, source, destination, payload, length }) = datagrams.datagram(&frame) else {
+            continue;
+        };
+        assert!(payload.len() <= length, "no more is there than was sent");
+        packet(&payload);
+        if let Ok(packet) = &Packet::parse(&payload) {
+            pairs.see(Seen { number, time, path: Some((source, destination)), packet });
+        }
+    }
+    let (unanswered, count) = pairs.finish();
+    assert!(unanswered.len() as u64 <= count);
+}
