@@ -21,21 +21,9 @@ use std::sync::Arc;
 
 use super::frame::{self, Kind};
 use super::fs::{File, FileSystem, read_all};
+use super::prepare::{FRESH, PREPARED, Preparation, make};
 use super::segment::{self, End, HEADER_BLOCK, Header, Position, Segment};
 use super::{Batch, StoreError};
-
-/// Name of the segment that was made ahead of need. It has no number and no valid header yet.
-const PREPARED: &str = "prepared";
-
-/// Name of a segment that is being made because it is needed now.
-const FRESH: &str = "fresh";
-
-/// When a segment of full size cannot be had, smaller ones are tried down to this, so that the last space of a full
-/// disk still serves.
-const SMALLEST_SEGMENT: u64 = 1 << 20;
-
-/// How much is zero-filled with one write.
-const ZERO_FILL: usize = 1 << 20;
 
 /// What replay found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -299,7 +287,8 @@ impl Journal {
             unfit => {
                 self.prepared = unfit;
                 let path = self.dir.join(FRESH);
-                let (file, length) = self.make(&path, needed).map_err(StoreError::io("making", &path))?;
+                let (file, length) =
+                    make(&*self.fs, &path, self.segment_size, needed).map_err(StoreError::io("making", &path))?;
                 (path, file, length)
             }
         };
@@ -322,29 +311,6 @@ impl Journal {
                 let _ = self.fs.remove(&made);
                 let _ = self.fs.remove(&path);
                 Err(error)
-            }
-        }
-    }
-
-    /// Makes a file for a segment: of the usual size, or as much smaller as the disk demands.
-    fn make(&self, path: &Path, needed: u64) -> io::Result<(Box<dyn File>, u64)> {
-        let mut length = self.segment_size.max(needed);
-        loop {
-            if let Err(error) = self.fs.remove(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-            match self.fs.create(path, length) {
-                Ok(file) => return Ok((file, length)),
-                Err(error) => {
-                    let _ = self.fs.remove(path);
-                    let smaller = (length / 2).max(needed).max(SMALLEST_SEGMENT.min(self.segment_size));
-                    if error.kind() != io::ErrorKind::StorageFull || smaller >= length {
-                        return Err(error);
-                    }
-                    length = smaller;
-                }
             }
         }
     }
@@ -464,55 +430,4 @@ pub fn begin_after(
     let from = Position { sequence, segment: last, offset: HEADER_BLOCK };
     let active = Journal::new(fs, dir, segment_size, from).activate(HEADER_BLOCK)?;
     Ok(Position { sequence, segment: active.index, offset: HEADER_BLOCK })
-}
-
-/// The making of a segment ahead of need, to be run beside the journal's work.
-#[derive(Debug)]
-pub struct Preparation {
-    fs: Arc<dyn FileSystem>,
-    dir: PathBuf,
-    length: u64,
-    spare: Option<PathBuf>,
-}
-
-impl Preparation {
-    /// Makes it: from a trimmed segment, whose blocks are written already, or zero-filled.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]. Nothing depends on it: without a prepared segment the journal makes one when it needs it.
-    pub fn run(self) -> Result<Box<dyn File>, StoreError> {
-        let path = self.dir.join(PREPARED);
-        let failed = |error| StoreError::io("preparing", &path)(error);
-        let file = match self.spare {
-            Some(spare) => {
-                self.fs.rename(&spare, &path).map_err(failed)?;
-                self.fs.open(&path).map_err(failed)?
-            }
-            None => {
-                if let Err(error) = self.fs.remove(&path)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    return Err(failed(error));
-                }
-                let made = self.fs.create(&path, self.length).and_then(|file| {
-                    let zeros = vec![0; ZERO_FILL.min(self.length as usize)];
-                    let mut at = 0;
-                    while at < self.length {
-                        let size = zeros.len().min((self.length - at) as usize);
-                        file.write_at(at, &zeros[..size])?;
-                        at += size as u64;
-                    }
-                    file.sync_data()?;
-                    Ok(file)
-                });
-                if made.is_err() {
-                    let _ = self.fs.remove(&path);
-                }
-                made.map_err(failed)?
-            }
-        };
-        // The old name must be gone for good before a new header is written into the file: `recover` reads what is kept.
-        self.fs.sync_dir(&self.dir).map_err(failed)?;
-        Ok(file)
-    }
 }

@@ -4,12 +4,16 @@
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
 pub mod check;
+mod commit;
 pub mod durable;
 mod engine;
 mod frame;
 pub mod fs;
 mod journal;
+mod layout;
 mod mark;
+mod prepare;
+mod probe;
 mod quiet;
 pub mod recover;
 mod segment;

@@ -1,14 +1,16 @@
-//! sled as the table beneath the journal: written only by checkpoints, each ended by `flush` **and** an fdatasync of
-//! sled's file, because sled 0.34 itself never makes one.
+//! sled as the table beneath the journal, written only by checkpoints.
 //!
-//! One tree holds three kinds of keys, told apart by their first byte, so that one of sled's batches can change all of
-//! them at once: the checkpoint's record, values, and the pieces of values above [`INLINE`] bytes. sled splits a leaf
-//! above 16 entries and puts leaves above 128 KiB into files it never syncs; with 16 entries of 4 KiB and a key each a
-//! leaf stays below. Any file in `blobs/` is therefore an alarm.
+//! sled 0.34 never makes an fsync; it takes sync_file_range for enough. Two things make it survive a power cut: its file
+//! is made synchronous ([`synchronous`]), so that what sled holds for written is, and each checkpoint ends with `flush`
+//! **and** an fdatasync, before and after its position is written.
+//!
+//! sled splits a leaf above 16 entries and puts leaves above 128 KiB into files it never syncs at all. Values are held
+//! in pieces of 4 KiB ([`super::layout`]), so that 16 of them with a key each stay below. Any file in `blobs/` is
+//! therefore an alarm.
 //!
 //! sled panics on some damage, and repairs other damage in silence by cutting it off. So before its files are opened
 //! they are compared with what the last close left ([`super::mark`]), or, after a crash, tried on a copy, read whole
-//! and counted; every call is made behind `catch_unwind`.
+//! and counted ([`super::probe`]); every call is made behind `catch_unwind`.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +22,9 @@ use std::time::{Duration, Instant};
 use ::sled::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::layout::{Held, PIECE, RECORD_KEY, Record, VALUES_END, piece_key, pieces, value_key};
 use super::mark::Mark;
+use super::probe::try_on_copy;
 use super::quiet::quietly;
 use super::segment::Position;
 use super::table::{Changes, Entries, Table};
@@ -29,25 +33,11 @@ use super::{Bytes, Key, StoreError};
 /// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program.
 const CACHE: u64 = 32 << 20;
 
-/// The longest value that stands in its leaf, with a byte before it that says so.
-pub const INLINE: usize = 4095;
-
-/// The size of a longer value's pieces.
-const PIECE: usize = 4096;
-
 /// Keys taken in with one of sled's batches. Reads wait while one is applied: 256 take about a millisecond.
 const STEP: usize = 256;
 
 /// How long a closed sled may hold its lock: its threads let go a moment after it was dropped.
 const LETTING_GO: Duration = Duration::from_secs(5);
-
-const RECORD_KEY: &[u8] = &[0];
-const VALUE: u8 = 1;
-const VALUES_END: &[u8] = &[2];
-const PIECES: u8 = 2;
-
-const TAG_INLINE: u8 = 0;
-const TAG_PIECES: u8 = 1;
 
 /// How much is done before sled's files are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,31 +46,6 @@ pub enum Trust {
     Verify,
     /// Only the checkpoint's position: this process had it open a moment ago.
     Reopen,
-}
-
-/// What stands beside the values, changed in one batch with them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Record {
-    position: Position,
-    entries: u64,
-    bytes: u64,
-}
-
-impl Record {
-    const LENGTH: usize = 40;
-
-    fn encode(&self) -> Vec<u8> {
-        let Position { sequence, segment, offset } = self.position;
-        [sequence, segment, offset, self.entries, self.bytes].iter().flat_map(|number| number.to_le_bytes()).collect()
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Record> {
-        let bytes: &[u8; Record::LENGTH] = bytes.try_into().ok()?;
-        let number =
-            |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().expect("eight bytes of forty"));
-        let position = Position { sequence: number(0), segment: number(1), offset: number(2) };
-        Some(Record { position, entries: number(3), bytes: number(4) })
-    }
 }
 
 /// sled, open.
@@ -139,7 +104,7 @@ impl SledTable {
         Ok(table)
     }
 
-    fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
+    pub(super) fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
         let deadline = Instant::now() + LETTING_GO;
         let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         let (db, tree) = loop {
@@ -158,6 +123,12 @@ impl SledTable {
         };
         let path = dir.join("db");
         let file = File::options().read(true).write(true).open(&path).map_err(StoreError::io("opening", &path))?;
+        if let Err(error) = synchronous(&file) {
+            tracing::warn!(
+                file = %path.display(), %error,
+                "writes to sled's file cannot be made synchronous here; a power cut may leave it to be recovered"
+            );
+        }
         let table = SledTable {
             dir: dir.to_owned(),
             open: Some((db, tree)),
@@ -176,7 +147,7 @@ impl SledTable {
     }
 
     /// Whether the checkpoint reaches as far as it was seen to reach.
-    fn at_least(&self, position: Position) -> Result<(), StoreError> {
+    pub(super) fn at_least(&self, position: Position) -> Result<(), StoreError> {
         let found = self.position().sequence;
         if found < position.sequence {
             let what = format!("it reaches to batch {found}, and the last checkpoint was at {}", position.sequence);
@@ -186,7 +157,7 @@ impl SledTable {
     }
 
     /// Reads everything and compares it with the checkpoint's record.
-    fn count(&self) -> Result<(), StoreError> {
+    pub(super) fn count(&self) -> Result<(), StoreError> {
         let mut counted = Record { position: self.position(), ..Record::default() };
         let mut from = vec![];
         loop {
@@ -275,14 +246,10 @@ impl SledTable {
         let Some(value) = value else { return Ok(()) };
         record.entries += 1;
         record.bytes += (key.len() + value.len()) as u64;
-        if pieces(value.len()) == 0 {
-            batch.insert(place, [&[TAG_INLINE], value].concat());
-        } else {
-            let length = u32::try_from(value.len()).expect("MAX_VALUE fits");
-            batch.insert(place, [&[TAG_PIECES][..], &length.to_le_bytes()].concat());
-            for (number, piece) in value.chunks(PIECE).enumerate() {
-                batch.insert(piece_key(key, number), piece);
-            }
+        batch.insert(place, Held::of(value).encode());
+        for number in 0..pieces(value.len()) {
+            let start = number * PIECE;
+            batch.insert(piece_key(key, number), &value[start..value.len().min(start + PIECE)]);
         }
         Ok(())
     }
@@ -403,81 +370,17 @@ impl Drop for SledTable {
     }
 }
 
-/// How sled holds a value.
-enum Held<'a> {
-    Inline(&'a [u8]),
-    Pieces(usize),
+/// Makes every write to a file durable before it returns, as `chattr +S` does.
+///
+/// sled overwrites segments whose entries it has moved elsewhere, and takes sync_file_range for enough to know them safe
+/// there. It is not where the file grew: a power cut then loses the new place while the old one is overwritten
+/// already, however often the whole file is synced between checkpoints.
+fn synchronous(file: &File) -> io::Result<()> {
+    let flags = rustix::fs::ioctl_getflags(file)?;
+    Ok(rustix::fs::ioctl_setflags(file, flags | rustix::fs::IFlags::SYNC)?)
 }
 
-impl<'a> Held<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Held<'a>> {
-        match bytes.split_first()? {
-            (&TAG_INLINE, value) => Some(Held::Inline(value)),
-            (&TAG_PIECES, length) => {
-                usize::try_from(u32::from_le_bytes(length.try_into().ok()?)).ok().map(Held::Pieces)
-            }
-            _ => None,
-        }
-    }
-
-    fn length(&self) -> usize {
-        match self {
-            Held::Inline(value) => value.len(),
-            Held::Pieces(length) => *length,
-        }
-    }
-}
-
-/// How many pieces a value of so many bytes is split into.
-fn pieces(length: usize) -> usize {
-    if length <= INLINE { 0 } else { length.div_ceil(PIECE) }
-}
-
-fn value_key(key: &[u8]) -> Vec<u8> {
-    [&[VALUE], key].concat()
-}
-
-fn piece_key(key: &[u8], number: usize) -> Vec<u8> {
-    let number = u32::try_from(number).expect("MAX_VALUE has fewer pieces");
-    [&[PIECES], key, &number.to_be_bytes()].concat()
-}
-
-/// Opens a copy of sled's files, reads it whole, counts, and removes it again.
-pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreError> {
-    let copy = dir.with_file_name("sled.probe");
-    let remove = || match fs::remove_dir_all(&copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &copy)(error)),
-        _ => Ok(()),
-    };
-    remove()?;
-    let tried = copy_files(dir, &copy).and_then(|()| {
-        let table = SledTable::open_files(&copy)?;
-        table.at_least(position)?;
-        table.count()?;
-        Ok(table.position())
-    });
-    remove()?;
-    tried.map_err(|error| match error {
-        StoreError::Table { what, .. } => failed(dir, what),
-        other => other,
-    })
-}
-
-fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
-    super::durable::make_dir(to)?;
-    for entry in fs::read_dir(from).map_err(StoreError::io("listing", from))? {
-        let entry = entry.map_err(StoreError::io("listing", from))?;
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_files(&path, &copy)?;
-        } else {
-            fs::copy(&path, &copy).map_err(StoreError::io("copying", &path))?;
-        }
-    }
-    Ok(())
-}
-
-fn failed(dir: &Path, what: String) -> StoreError {
+pub(super) fn failed(dir: &Path, what: String) -> StoreError {
     StoreError::Table { path: dir.to_owned(), what }
 }
 
@@ -543,6 +446,17 @@ mod tests {
                 Box::new(sled).close().unwrap();
                 assert!(Mark::read(&path).unwrap().unwrap().matches(&path));
             }
+        }
+    }
+
+    #[test]
+    fn every_write_to_its_file_is_synchronous_where_the_file_system_can() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("sled");
+        let _sled = SledTable::open(&path, Trust::Verify).unwrap();
+        // Some file systems (tmpfs among them) know no such flag.
+        if let Ok(flags) = rustix::fs::ioctl_getflags(File::open(path.join("db")).unwrap()) {
+            assert!(flags.contains(rustix::fs::IFlags::SYNC));
         }
     }
 }
