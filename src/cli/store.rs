@@ -152,3 +152,50 @@ fn retold(recovery: &Recovery) -> String {
     });
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use clap::{Args as _, Command, FromArgMatches};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::{Batch, Durability, DurableStore, Store, StoreOptions};
+
+    fn radhook_store(line: &[&str], path: &Path) -> anyhow::Result<u8> {
+        let path = path.to_str().expect("a printable path");
+        let words = [&["store"], line, &["--path", path]].concat();
+        let matches = Args::augment_args(Command::new("store")).try_get_matches_from(words)?;
+        run(Args::from_arg_matches(&matches)?)
+    }
+
+    #[test]
+    fn the_exit_code_tells_a_sound_store_from_one_that_does_not_start() {
+        let dir = TempDir::new().unwrap();
+        let options = StoreOptions {
+            path: dir.path().to_owned(),
+            max_size: 64 << 20,
+            journal_keep: 1 << 20,
+            history_keep: std::time::Duration::ZERO,
+            history_max_records: 0,
+        };
+        let store = DurableStore::open(&options).unwrap();
+        let mut batch = Batch::default();
+        batch.put("a", "1");
+        store.commit(&batch, Durability::Durable).unwrap();
+        store.close().unwrap();
+        drop(store);
+        for json in [&["--json"][..], &[]] {
+            assert_eq!(radhook_store(&[&["check"], json].concat(), dir.path()).unwrap(), exit::DONE);
+        }
+        fs::remove_file(dir.path().join("journal/0000000001.journal")).unwrap();
+        assert_eq!(radhook_store(&["check"], dir.path()).unwrap(), exit::FAILED);
+        assert_eq!(radhook_store(&["recover"], dir.path()).unwrap(), exit::FAILED);
+        assert_eq!(radhook_store(&["recover", "--accept-loss"], dir.path()).unwrap(), exit::DONE);
+        assert_eq!(radhook_store(&["check"], dir.path()).unwrap(), exit::DONE);
+        let missing = radhook_store(&["check"], &dir.path().join("missing")).unwrap_err();
+        assert!(format!("{missing:#}").matches("No such file").count() == 1, "{missing:#}");
+    }
+}

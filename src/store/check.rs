@@ -11,7 +11,7 @@ use super::fs::{FileSystem, RealFs};
 use super::journal::Journal;
 use super::mark::Mark;
 use super::segment::{self, End, HEADER_BLOCK, Header, Position, Segment};
-use super::{StoreError, sled};
+use super::{StoreError, probe};
 
 /// What a store is found to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,7 +120,7 @@ pub(super) fn look_at_sled(sled: &Path, known: Position) -> Result<Position, Sto
     if known.sequence == 0 && !sled.join("db").exists() {
         return Ok(known);
     }
-    sled::try_on_copy(sled, known)
+    probe::try_on_copy(sled, known)
 }
 
 /// Walks all segments, the trimmed ones too.

@@ -1,10 +1,7 @@
 //! Journal, view and table as one store: group commit, checkpoints, the size limit. Nothing here runs by itself;
 //! [`super::durable`] brings the threads, tests call what they need.
 //!
-//! **Commit.** A durable batch is queued; whoever finds no leader becomes it, writes what is queued (the lazy batches
-//! before it too) with one write and one fdatasync, takes it into the view and wakes the others. What arrives meanwhile
-//! is the next group: no timer is needed. When the write fails, the durable batches of the group are answered with the
-//! error and forgotten; the lazy ones stay queued, for they were visible already.
+//! **Commit.** See [`super::commit`].
 //!
 //! **Checkpoint.** The view sets aside what it holds, the table takes it in, and only then is the journal trimmed.
 //! When the table fails, it is dropped and opened again with the next try; overlay and journal keep everything.
@@ -12,37 +9,22 @@
 //! **Size.** `used` is what deleting brings down: the journal's bytes behind the last checkpoint, and the live bytes in
 //! the table times [`TABLE_OVERHEAD`]. sled's file never shrinks, but what is free in it is used again.
 
-mod checkpoint;
-
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::frame;
+use super::commit::Queue;
 use super::fs::FileSystem;
 use super::journal::{Journal, Replay};
+use super::prepare::Preparation;
 use super::segment::Position;
 use super::table::{Operations, Size, Table, View, merge};
 use super::{Batch, Bytes, Durability, Key, Store, StoreError};
 
 /// A checkpoint is due when the changes take so much memory.
 pub const CHECKPOINT_BYTES: u64 = 32 << 20;
-
-/// When the table has failed for long and the changes take so much memory, commits that put are refused.
-const OVERLAY_LIMIT: u64 = 256 << 20;
-
-/// Lazy batches waiting for a disk that fails may take so many bytes before they are refused, too.
-const UNSYNCED_LIMIT: u64 = 16 << 20;
-
-/// How far above `max_size` lazy batches may still put: outcomes of deliveries must be written for space to come back.
-/// Commits that only delete are never refused for size.
-pub const LAZY_HEADROOM: u64 = 64 << 20;
-
-/// One group takes so many bytes; what is more waits for the next.
-const GROUP_BYTES: u64 = 4 << 20;
 
 /// What a live byte in sled takes on disk, in tenths: 1,000,000 entries of 700 bytes were seen to take 1.17 GB.
 const TABLE_OVERHEAD_TENTHS: u64 = 16;
@@ -104,18 +86,18 @@ pub struct Figures {
 
 /// The store without its threads.
 pub struct Engine {
-    setup: Setup,
-    queue: Mutex<Queue>,
-    done: Condvar,
-    journal: Mutex<Journal>,
+    pub(super) setup: Setup,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) done: Condvar,
+    pub(super) journal: Mutex<Journal>,
     view: RwLock<View>,
     table: RwLock<Option<Box<dyn Table>>>,
     /// Held while a checkpoint runs: there is one at a time.
     checkpoint: Mutex<Checkpointed>,
-    used: AtomicU64,
-    overlay: AtomicU64,
+    pub(super) used: AtomicU64,
+    pub(super) overlay: AtomicU64,
     /// Called when work for the threads arises.
-    wake: Box<dyn Fn(Wake) + Send + Sync>,
+    pub(super) wake: Box<dyn Fn(Wake) + Send + Sync>,
 }
 
 impl fmt::Debug for Engine {
@@ -131,26 +113,6 @@ pub enum Wake {
     Lazy,
     /// A checkpoint is due, or could make room.
     Checkpoint,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    outcomes: HashMap<u64, Result<(), StoreError>>,
-    /// The first ticket of the group that is being written.
-    leading: Option<u64>,
-    next_ticket: u64,
-    /// Bytes of the lazy batches that wait.
-    lazy_bytes: u64,
-    closed: bool,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    ticket: u64,
-    lazy: bool,
-    payload: Vec<u8>,
-    operations: Operations,
 }
 
 #[derive(Debug, Default)]
@@ -200,80 +162,8 @@ impl Engine {
         Ok((engine, replay))
     }
 
-    /// Makes everything committed so far durable, lazy batches too.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; what waits goes on waiting.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        let mut queue = self.queue();
-        let last = queue.next_ticket;
-        while queue.waiting.front().is_some_and(|waiting| waiting.ticket < last)
-            || queue.leading.is_some_and(|first| first < last)
-        {
-            if queue.leading.is_some() {
-                queue = self.done.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let (again, outcome) = self.lead(queue);
-                outcome?;
-                queue = again;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the next group. The caller saw that nobody else leads.
-    fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> (MutexGuard<'a, Queue>, Result<(), StoreError>) {
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        while let Some(next) = queue.waiting.front()
-            && (group.is_empty() || bytes + next.payload.len() as u64 <= GROUP_BYTES)
-        {
-            bytes += next.payload.len() as u64;
-            group.extend(queue.waiting.pop_front());
-        }
-        queue.leading = group.first().map(|first: &Waiting| first.ticket);
-        drop(queue);
-        let written = lock(&self.journal).append(group.iter().map(|waiting| waiting.payload.as_slice()));
-        let mut queue = self.queue();
-        queue.leading = None;
-        let outcome = match written {
-            Ok(position) => {
-                let mut view = self.view_mut();
-                for waiting in group {
-                    let length = frame::length(waiting.payload.len()) as u64;
-                    if waiting.lazy {
-                        queue.lazy_bytes -= waiting.payload.len() as u64;
-                    } else {
-                        queue.outcomes.insert(waiting.ticket, Ok(()));
-                    }
-                    view.apply(waiting.lazy.then_some(waiting.ticket), waiting.operations, length);
-                }
-                view.reached(position);
-                let size = view.size();
-                drop(view);
-                self.measure(size);
-                if size.bytes >= CHECKPOINT_BYTES {
-                    (self.wake)(Wake::Checkpoint);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                for waiting in group.into_iter().rev() {
-                    if waiting.lazy {
-                        queue.waiting.push_front(waiting);
-                    } else {
-                        queue.outcomes.insert(waiting.ticket, Err(again(&error)));
-                    }
-                }
-                Err(error)
-            }
-        };
-        self.done.notify_all();
-        (queue, outcome)
-    }
-
     /// Takes `used` anew.
-    fn measure(&self, size: Size) {
+    pub(super) fn measure(&self, size: Size) {
         // While the table is away its last figure stands.
         if let Some(table) = self.table().as_ref() {
             let live = table.live_bytes().saturating_mul(TABLE_OVERHEAD_TENTHS) / 10;
@@ -282,24 +172,103 @@ impl Engine {
         self.overlay.store(size.bytes, Ordering::Relaxed);
     }
 
-    /// Whether a batch of so many bytes has room.
-    fn admit(&self, batch: &Batch, bytes: u64, durability: Durability) -> Result<(), StoreError> {
-        if batch.operations().iter().all(|(_, value)| value.is_none()) {
+    /// Moves what the view holds into the table, and trims the journal. Answers whether there was anything to do.
+    ///
+    /// # Errors
+    /// What the table answers, or [`StoreError::Io`] when there is too little free space for it. Nothing is lost, and
+    /// the next call tries again.
+    pub fn checkpoint(&self) -> Result<bool, StoreError> {
+        let mut checkpointed = lock(&self.checkpoint);
+        self.have_table(checkpointed.position)?;
+        let values = self.view().size().values;
+        let needed = RESERVE + 4 * values;
+        let free = self.setup.fs.free_space(&self.setup.dir).map_err(StoreError::io("measuring", &self.setup.dir))?;
+        if free < needed && values > 0 {
+            self.trim(checkpointed.position, 0);
+            let free =
+                self.setup.fs.free_space(&self.setup.dir).map_err(StoreError::io("measuring", &self.setup.dir))?;
+            if free < needed {
+                return Err(StoreError::Io {
+                    doing: format!("a checkpoint needs {needed} bytes of free space, and {free} are there"),
+                    source: io::ErrorKind::StorageFull.into(),
+                });
+            }
+        }
+        let Some(frozen) = self.view_mut().freeze() else { return Ok(false) };
+        let taken = match self.table().as_ref() {
+            Some(table) => table.checkpoint(&frozen.changes, frozen.position),
+            None => return Ok(false),
+        };
+        if let Err(error) = taken {
+            // After an error sled answers every call with it; dropped and opened again, it may work.
+            drop(write(&self.table).take());
+            return Err(error);
+        }
+        let size = {
+            let mut view = self.view_mut();
+            view.thawed();
+            view.size()
+        };
+        checkpointed.position = frozen.position;
+        self.measure(size);
+        self.trim(frozen.position, self.setup.journal_keep);
+        Ok(true)
+    }
+
+    /// Opens the table again when it was dropped after a failure.
+    fn have_table(&self, position: Position) -> Result<(), StoreError> {
+        if self.table().is_some() {
             return Ok(());
         }
-        let headroom = if durability == Durability::Lazy { LAZY_HEADROOM } else { 0 };
-        let limit = self.setup.max_size;
-        let used = self.used.load(Ordering::Relaxed);
-        if used.saturating_add(bytes) > limit.saturating_add(headroom) {
-            (self.wake)(Wake::Checkpoint);
-            return Err(StoreError::Full { used, limit });
+        let table = (self.setup.open_table)(super::sled::Trust::Reopen)?;
+        let found = table.position().sequence;
+        if found < position.sequence {
+            return Err(StoreError::Table {
+                path: self.setup.dir.with_file_name("sled"),
+                what: format!("opened again, it reaches to batch {found} and not to {}", position.sequence),
+            });
         }
-        if self.overlay.load(Ordering::Relaxed) > OVERLAY_LIMIT {
-            (self.wake)(Wake::Checkpoint);
-            let what = format!("no checkpoint could be made for so long that {OVERLAY_LIMIT} bytes wait in memory");
-            return Err(StoreError::Table { path: self.setup.dir.with_file_name("sled"), what });
-        }
+        *write(&self.table) = Some(table);
         Ok(())
+    }
+
+    /// Drops the trimmed segments there is no room for, or makes one of them the next segment. What cannot be removed
+    /// is tried again when the store is opened the next time.
+    fn trim(&self, checkpoint: Position, keep: u64) {
+        let table_bytes = self.table().as_ref().map_or(0, |table| table.disk_bytes());
+        let mut journal = lock(&self.journal);
+        let live = journal.disk_bytes() - journal.retained(checkpoint);
+        let room = self.setup.max_size.saturating_sub(live + table_bytes);
+        let mut gone = journal.trim(checkpoint, keep.min(room));
+        let recycling = journal.recycling(&mut gone);
+        let removals: Vec<_> = gone.into_iter().map(|trimmed| journal.removal(trimmed)).collect();
+        if let Err(error) = journal.cut_sealed() {
+            tracing::warn!(%error, "a sealed journal segment keeps more room than it needs");
+        }
+        drop(journal);
+        for removal in removals {
+            if let Err(error) = removal() {
+                tracing::warn!(%error, "a trimmed journal segment could not be removed");
+            }
+        }
+        self.run(recycling);
+    }
+
+    /// Prepares the next segment when there is none, and room enough.
+    pub fn prepare(&self) {
+        let room = self.setup.fs.free_space(&self.setup.dir).unwrap_or(0);
+        if room > RESERVE + 2 * self.setup.segment_size {
+            let preparation = lock(&self.journal).preparation();
+            self.run(preparation);
+        }
+    }
+
+    fn run(&self, preparation: Option<Preparation>) {
+        match preparation.map(Preparation::run) {
+            None => {}
+            Some(Ok(file)) => lock(&self.journal).prepared(file),
+            Some(Err(error)) => tracing::warn!(%error, "the next journal segment will be made when it is needed"),
+        }
     }
 
     /// Ends the store's use: a last checkpoint and the closing marks. Commits are refused from here on.
@@ -341,7 +310,7 @@ impl Engine {
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
     }
 
@@ -349,7 +318,7 @@ impl Engine {
         self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+    pub(super) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         write(&self.view)
     }
 
@@ -398,68 +367,12 @@ impl Store for Engine {
     }
 
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let payload = frame::encode(batch)?;
-        let bytes = payload.len() as u64;
-        self.admit(batch, bytes, durability)?;
-        let operations = Operations::from(batch);
-        let lazy = durability == Durability::Lazy;
-        let mut queue = self.queue();
-        if queue.closed {
-            let source = io::Error::new(io::ErrorKind::BrokenPipe, "the store was closed");
-            return Err(StoreError::Io { doing: "committing".to_owned(), source });
-        }
-        if lazy && queue.lazy_bytes + bytes > UNSYNCED_LIMIT {
-            // Either the disk fails or it is slower than what is committed: then the committer has to wait for it.
-            drop(queue);
-            self.sync()?;
-            queue = self.queue();
-        }
-        let ticket = queue.next_ticket;
-        queue.next_ticket += 1;
-        if lazy {
-            self.view_mut().stage(ticket, &operations);
-            queue.lazy_bytes += bytes;
-            queue.waiting.push_back(Waiting { ticket, lazy, payload, operations });
-            drop(queue);
-            (self.wake)(Wake::Lazy);
-            return Ok(());
-        }
-        queue.waiting.push_back(Waiting { ticket, lazy, payload, operations });
-        loop {
-            if let Some(outcome) = queue.outcomes.remove(&ticket) {
-                return outcome;
-            }
-            queue = if queue.leading.is_some() {
-                self.done.wait(queue).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                // The outcome of this batch is among the others; that of another group is none of ours.
-                self.lead(queue).0
-            };
-        }
-    }
-}
-
-/// The same error once more, for everybody who waited for the same write.
-fn again(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Io { doing, source } => {
-            let source = match source.raw_os_error() {
-                Some(code) => io::Error::from_raw_os_error(code),
-                None => io::Error::new(source.kind(), source.to_string()),
-            };
-            StoreError::Io { doing: doing.clone(), source }
-        }
-        other => {
-            StoreError::Io { doing: "writing the journal".to_owned(), source: io::Error::other(other.to_string()) }
-        }
+        self.commit_batch(batch, durability)
     }
 }
 
 /// Locks, whether or not a thread panicked with it: everything guarded here is changed in steps that leave it whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

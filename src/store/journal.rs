@@ -14,8 +14,6 @@
 //! later frame of the segment says N was durable and no later segment starts beyond N: then the tail is torn, and is
 //! cut off by going on in a fresh segment. Otherwise acknowledged data is damaged: reported, and nothing is changed.
 
-mod upkeep;
-
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,19 +21,9 @@ use std::sync::Arc;
 
 use super::frame::{self, Kind};
 use super::fs::{File, FileSystem, read_all};
+use super::prepare::{FRESH, PREPARED, Preparation, make};
 use super::segment::{self, End, HEADER_BLOCK, Header, Position, Segment};
 use super::{Batch, StoreError};
-pub use upkeep::Preparation;
-
-/// Name of the segment that was made ahead of need. It has no number and no valid header yet.
-const PREPARED: &str = "prepared";
-
-/// Name of a segment that is being made because it is needed now.
-const FRESH: &str = "fresh";
-
-/// When a segment of full size cannot be had, smaller ones are tried down to this, so that the last space of a full
-/// disk still serves.
-const SMALLEST_SEGMENT: u64 = 1 << 20;
 
 /// What replay found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -299,7 +287,8 @@ impl Journal {
             unfit => {
                 self.prepared = unfit;
                 let path = self.dir.join(FRESH);
-                let (file, length) = self.make(&path, needed).map_err(StoreError::io("making", &path))?;
+                let (file, length) =
+                    make(&*self.fs, &path, self.segment_size, needed).map_err(StoreError::io("making", &path))?;
                 (path, file, length)
             }
         };
@@ -326,27 +315,87 @@ impl Journal {
         }
     }
 
-    /// Makes a file for a segment: of the usual size, or as much smaller as the disk demands.
-    fn make(&self, path: &Path, needed: u64) -> io::Result<(Box<dyn File>, u64)> {
-        let mut length = self.segment_size.max(needed);
-        loop {
-            if let Err(error) = self.fs.remove(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-            match self.fs.create(path, length) {
-                Ok(file) => return Ok((file, length)),
-                Err(error) => {
-                    let _ = self.fs.remove(path);
-                    let smaller = (length / 2).max(needed).max(SMALLEST_SEGMENT.min(self.segment_size));
-                    if error.kind() != io::ErrorKind::StorageFull || smaller >= length {
-                        return Err(error);
-                    }
-                    length = smaller;
-                }
+    /// The making of the next segment, when there is none. The work itself ([`Preparation::run`]) needs no journal, and
+    /// its result comes back with [`Journal::prepared`].
+    pub fn preparation(&self) -> Option<Preparation> {
+        self.prepare_from(None)
+    }
+
+    /// The same, from one of the trimmed segments if one fits, which is then taken out of `gone`.
+    pub fn recycling(&self, gone: &mut Vec<Trimmed>) -> Option<Preparation> {
+        let fits = gone.iter().position(|trimmed| trimmed.length == self.segment_size && !trimmed.failed)?;
+        let preparation = self.prepare_from(Some(self.path(gone[fits].index)))?;
+        gone.remove(fits);
+        Some(preparation)
+    }
+
+    fn prepare_from(&self, spare: Option<PathBuf>) -> Option<Preparation> {
+        let (fs, dir, length) = (self.fs.clone(), self.dir.clone(), self.segment_size);
+        self.prepared.is_none().then_some(Preparation { fs, dir, length, spare })
+    }
+
+    /// Removes what an earlier run had prepared. It holds nothing, and what cannot be removed is in nobody's way until
+    /// the next segment is made.
+    pub fn remove_leftovers(&self) {
+        for name in [PREPARED, FRESH] {
+            let _ = self.fs.remove(&self.dir.join(name));
+        }
+    }
+
+    /// Takes in a prepared segment.
+    pub fn prepared(&mut self, file: Box<dyn File>) {
+        self.prepared = Some((file, self.segment_size));
+    }
+
+    /// Takes the trimmed segments out that are not to be kept: those before the checkpoint, oldest first, until the
+    /// others take `keep` bytes or less.
+    pub fn trim(&mut self, checkpoint: Position, keep: u64) -> Vec<Trimmed> {
+        let mut retained: u64 = self.retained(checkpoint);
+        let mut gone = Vec::new();
+        while retained > keep
+            && let Some(oldest) = self.sealed.front()
+            && oldest.index < checkpoint.segment
+        {
+            retained -= oldest.length;
+            gone.push(Trimmed { index: oldest.index, length: oldest.length, failed: oldest.failed });
+            self.sealed.pop_front();
+        }
+        gone
+    }
+
+    /// Bytes of the segments before the checkpoint.
+    pub fn retained(&self, checkpoint: Position) -> u64 {
+        self.sealed.iter().filter(|sealed| sealed.index < checkpoint.segment).map(|sealed| sealed.length).sum()
+    }
+
+    /// Removes a trimmed segment.
+    ///
+    /// # Errors
+    /// What the file system answers; the segment then stays until the journal is opened again.
+    pub fn removal(&self, trimmed: Trimmed) -> impl FnOnce() -> io::Result<()> + use<> {
+        let (fs, path) = (self.fs.clone(), self.path(trimmed.index));
+        move || fs.remove(&path)
+    }
+
+    /// Cuts sealed segments that are less than half full at the end of their frames: each restart after a crash leaves
+    /// one. Only when there is an active one, which supersedes whatever the cut takes away.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the rest is cut another time.
+    pub fn cut_sealed(&mut self) -> Result<(), StoreError> {
+        if self.active.is_none() {
+            return Ok(());
+        }
+        for at in 0..self.sealed.len() {
+            let Sealed { index, length, end, .. } = self.sealed[at];
+            if let Some(end) = end.filter(|end| *end < length / 2) {
+                let path = self.path(index);
+                let file = self.fs.open(&path).map_err(StoreError::io("opening", &path))?;
+                file.set_len(end).map_err(StoreError::io("cutting", &path))?;
+                self.sealed[at].length = end;
             }
         }
+        Ok(())
     }
 
     /// The place behind the last durable batch.

@@ -5,6 +5,7 @@
 
 pub mod bell;
 pub mod check;
+mod commit;
 pub mod draft;
 pub mod durable;
 mod engine;
@@ -12,9 +13,12 @@ mod frame;
 pub mod fs;
 pub mod history;
 mod journal;
+mod layout;
 mod mark;
 #[cfg(test)]
 pub mod memory;
+mod prepare;
+mod probe;
 pub mod queue;
 mod quiet;
 pub mod records;

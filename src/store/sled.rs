@@ -1,16 +1,16 @@
-//! sled as the table beneath the journal: written only by checkpoints, each ended by `flush` **and** an fdatasync of
-//! sled's file, because sled 0.34 itself never makes one.
+//! sled as the table beneath the journal, written only by checkpoints.
 //!
-//! One tree holds three kinds of keys, told apart by their first byte, so that one of sled's batches can change all of
-//! them at once: the checkpoint's record, values, and the pieces of values above [`INLINE`] bytes. sled splits a leaf
-//! above 16 entries and puts leaves above 128 KiB into files it never syncs; with 16 entries of 4 KiB and a key each a
-//! leaf stays below. Any file in `blobs/` is therefore an alarm.
+//! sled 0.34 never makes an fsync; it takes sync_file_range for enough. Two things make it survive a power cut: its file
+//! is made synchronous ([`synchronous`]), so that what sled holds for written is, and each checkpoint ends with `flush`
+//! **and** an fdatasync, before and after its position is written.
+//!
+//! sled splits a leaf above 16 entries and puts leaves above 128 KiB into files it never syncs at all. Values are held
+//! in pieces of 4 KiB ([`super::layout`]), so that 16 of them with a key each stay below. Any file in `blobs/` is
+//! therefore an alarm.
 //!
 //! sled panics on some damage, and repairs other damage in silence by cutting it off. So before its files are opened
 //! they are compared with what the last close left ([`super::mark`]), or, after a crash, tried on a copy, read whole
-//! and counted; every call is made behind `catch_unwind`.
-
-mod layout;
+//! and counted ([`super::probe`]); every call is made behind `catch_unwind`.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,12 +22,13 @@ use std::time::{Duration, Instant};
 use ::sled::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::layout::{Held, PIECE, RECORD_KEY, Record, VALUES_END, piece_key, pieces, value_key};
 use super::mark::Mark;
+use super::probe::try_on_copy;
 use super::quiet::quietly;
 use super::segment::Position;
 use super::table::{Changes, Entries, Table};
 use super::{Bytes, Key, StoreError};
-use layout::{Held, PIECE, RECORD_KEY, Record, TAG_INLINE, TAG_PIECES, VALUES_END, piece_key, pieces, value_key};
 
 /// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program.
 const CACHE: u64 = 32 << 20;
@@ -103,7 +104,7 @@ impl SledTable {
         Ok(table)
     }
 
-    fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
+    pub(super) fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
         let deadline = Instant::now() + LETTING_GO;
         let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         let (db, tree) = loop {
@@ -122,6 +123,12 @@ impl SledTable {
         };
         let path = dir.join("db");
         let file = File::options().read(true).write(true).open(&path).map_err(StoreError::io("opening", &path))?;
+        if let Err(error) = synchronous(&file) {
+            tracing::warn!(
+                file = %path.display(), %error,
+                "writes to sled's file cannot be made synchronous here; a power cut may leave it to be recovered"
+            );
+        }
         let table = SledTable {
             dir: dir.to_owned(),
             open: Some((db, tree)),
@@ -140,7 +147,7 @@ impl SledTable {
     }
 
     /// Whether the checkpoint reaches as far as it was seen to reach.
-    fn at_least(&self, position: Position) -> Result<(), StoreError> {
+    pub(super) fn at_least(&self, position: Position) -> Result<(), StoreError> {
         let found = self.position().sequence;
         if found < position.sequence {
             let what = format!("it reaches to batch {found}, and the last checkpoint was at {}", position.sequence);
@@ -150,7 +157,7 @@ impl SledTable {
     }
 
     /// Reads everything and compares it with the checkpoint's record.
-    fn count(&self) -> Result<(), StoreError> {
+    pub(super) fn count(&self) -> Result<(), StoreError> {
         let mut counted = Record { position: self.position(), ..Record::default() };
         let mut from = vec![];
         loop {
@@ -239,14 +246,10 @@ impl SledTable {
         let Some(value) = value else { return Ok(()) };
         record.entries += 1;
         record.bytes += (key.len() + value.len()) as u64;
-        if pieces(value.len()) == 0 {
-            batch.insert(place, [&[TAG_INLINE], value].concat());
-        } else {
-            let length = u32::try_from(value.len()).expect("MAX_VALUE fits");
-            batch.insert(place, [&[TAG_PIECES][..], &length.to_le_bytes()].concat());
-            for (number, piece) in value.chunks(PIECE).enumerate() {
-                batch.insert(piece_key(key, number), piece);
-            }
+        batch.insert(place, Held::of(value).encode());
+        for number in 0..pieces(value.len()) {
+            let start = number * PIECE;
+            batch.insert(piece_key(key, number), &value[start..value.len().min(start + PIECE)]);
         }
         Ok(())
     }
@@ -367,44 +370,93 @@ impl Drop for SledTable {
     }
 }
 
-/// Opens a copy of sled's files, reads it whole, counts, and removes it again.
-pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreError> {
-    let copy = dir.with_file_name("sled.probe");
-    let remove = || match fs::remove_dir_all(&copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &copy)(error)),
-        _ => Ok(()),
-    };
-    remove()?;
-    let tried = copy_files(dir, &copy).and_then(|()| {
-        let table = SledTable::open_files(&copy)?;
-        table.at_least(position)?;
-        table.count()?;
-        Ok(table.position())
-    });
-    remove()?;
-    tried.map_err(|error| match error {
-        StoreError::Table { what, .. } => failed(dir, what),
-        other => other,
-    })
+/// Makes every write to a file durable before it returns, as `chattr +S` does.
+///
+/// sled overwrites segments whose entries it has moved elsewhere, and takes sync_file_range for enough to know them safe
+/// there. It is not where the file grew: a power cut then loses the new place while the old one is overwritten
+/// already, however often the whole file is synced between checkpoints.
+fn synchronous(file: &File) -> io::Result<()> {
+    let flags = rustix::fs::ioctl_getflags(file)?;
+    Ok(rustix::fs::ioctl_setflags(file, flags | rustix::fs::IFlags::SYNC)?)
 }
 
-fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
-    super::fs::make_dir(to)?;
-    for entry in fs::read_dir(from).map_err(StoreError::io("listing", from))? {
-        let entry = entry.map_err(StoreError::io("listing", from))?;
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy_files(&path, &copy)?;
-        } else {
-            fs::copy(&path, &copy).map_err(StoreError::io("copying", &path))?;
-        }
-    }
-    Ok(())
-}
-
-fn failed(dir: &Path, what: String) -> StoreError {
+pub(super) fn failed(dir: &Path, what: String) -> StoreError {
     StoreError::Table { path: dir.to_owned(), what }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn at(sequence: u64) -> Position {
+        Position { sequence, segment: 1, offset: 4096 }
+    }
+
+    fn changes(values: impl IntoIterator<Item = (Key, Option<Vec<u8>>)>) -> Changes {
+        values.into_iter().map(|(key, value)| (key, value.map(Arc::from))).collect()
+    }
+
+    #[test]
+    fn long_values_are_split_and_none_reaches_a_blob() {
+        let dir = TempDir::new().unwrap();
+        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
+        let value = |number: u8| vec![number; 4000 + usize::from(number) * 700];
+        let all = changes((0..64u8).map(|number| (vec![number], Some(value(number)))));
+        sled.checkpoint(&all, at(1)).unwrap();
+        assert_eq!(sled.blobs(), 0);
+        for number in 0..64 {
+            assert_eq!(sled.get(&[number]).unwrap(), Some(value(number)));
+        }
+        assert_eq!(sled.range(&[], &[200]).count(), 64);
+        sled.count().unwrap();
+    }
+
+    #[test]
+    fn a_value_that_shrinks_or_goes_leaves_no_pieces() {
+        let dir = TempDir::new().unwrap();
+        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
+        let key = b"key".to_vec();
+        for (sequence, length, held) in
+            [(1, Some(20_000), 1 + 1 + 5), (2, Some(9_000), 1 + 1 + 3), (3, Some(10), 2), (4, None, 1)]
+        {
+            let value = length.map(|length| vec![1; length]);
+            sled.checkpoint(&changes([(key.clone(), value.clone())]), at(sequence)).unwrap();
+            assert_eq!(sled.get(&key).unwrap(), value);
+            assert_eq!(sled.tree().unwrap().len(), held, "{length:?}");
+            assert_eq!(sled.live_bytes(), length.map_or(0, |length| 3 + length as u64));
+            sled.count().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_there_after_opening_again_with_or_without_a_close() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("sled");
+        for sequence in 1..5 {
+            let sled = SledTable::open(&path, Trust::Verify).unwrap();
+            assert_eq!(sled.position().sequence, sequence - 1);
+            let all =
+                changes((0..300u64).map(|number| (number.to_be_bytes().to_vec(), Some(vec![sequence as u8; 50]))));
+            sled.checkpoint(&all, at(sequence)).unwrap();
+            if sequence % 2 == 0 {
+                Box::new(sled).close().unwrap();
+                assert!(Mark::read(&path).unwrap().unwrap().matches(&path));
+            }
+        }
+    }
+
+    #[test]
+    fn every_write_to_its_file_is_synchronous_where_the_file_system_can() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("sled");
+        let _sled = SledTable::open(&path, Trust::Verify).unwrap();
+        // Some file systems (tmpfs among them) know no such flag.
+        if let Ok(flags) = rustix::fs::ioctl_getflags(File::open(path.join("db")).unwrap()) {
+            assert!(flags.contains(rustix::fs::IFlags::SYNC));
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -12,6 +13,14 @@ use crate::store::{Durability, DurableStore, Store, StoreError, StoreOptions};
 
 fn open(dir: &TempDir) -> DurableStore {
     DurableStore::open(&options(dir.path())).expect("the store opens")
+}
+
+fn wait_until(mut true_at_last: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !true_at_last() {
+        assert!(Instant::now() < deadline, "it never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn open_fails_and_changes_nothing(dir: &TempDir) -> StoreError {
@@ -199,6 +208,27 @@ fn a_damaged_record_of_the_last_checkpoint_is_refused() {
 }
 
 #[test]
+fn a_lazy_batch_becomes_durable_by_itself() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    store.commit(&put("a", "1"), Durability::Lazy).unwrap();
+    wait_until(|| store.stats().figures.sequence == 1);
+    drop(store);
+    assert_eq!(open(&dir).get(b"a").unwrap(), Some(b"1".to_vec()));
+}
+
+#[test]
+fn checkpoints_are_made_by_themselves_and_their_time_is_told() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    store.commit(&put("a", "1"), Durability::Durable).unwrap();
+    assert_eq!(store.stats().checkpointed_at, None);
+    wait_until(|| store.stats().figures.checkpoint_sequence == 1);
+    wait_until(|| store.stats().checkpointed_at.is_some());
+    assert_eq!(store.stats().checkpoint_error, None);
+}
+
+#[test]
 fn at_the_size_limit_puts_are_refused_until_deleting_made_room() {
     let dir = TempDir::new().unwrap();
     let store = DurableStore::open(&StoreOptions { max_size: 2 << 20, ..options(dir.path()) }).unwrap();
@@ -216,8 +246,8 @@ fn at_the_size_limit_puts_are_refused_until_deleting_made_room() {
     for number in 0..stored / 2 {
         store.commit(&delete(number.to_be_bytes()), Durability::Durable).unwrap();
     }
-    store.checkpoint().unwrap();
-    store.commit(&put("room", "again"), Durability::Durable).unwrap();
+    // The refusals themselves ask for the checkpoint that makes the room usable.
+    wait_until(|| store.commit(&put("room", "again"), Durability::Durable).is_ok());
     assert_eq!(store.range(&[], &[0xff], 1000).unwrap().len() as u32, stored - stored / 2 + 2);
 }
 

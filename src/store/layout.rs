@@ -1,6 +1,7 @@
-//! How values stand in sled's tree: keys by kind, long values in pieces, and the checkpoint's record.
+//! How the table stands in sled: one tree with three kinds of keys, told apart by their first byte, so that one of sled's
+//! batches can change all of them at once.
 
-use crate::store::segment::Position;
+use super::segment::Position;
 
 /// The longest value that stands in its leaf, with a byte before it that says so.
 const INLINE: usize = 4095;
@@ -13,26 +14,26 @@ const VALUE: u8 = 1;
 pub(super) const VALUES_END: &[u8] = &[2];
 const PIECES: u8 = 2;
 
-pub(super) const TAG_INLINE: u8 = 0;
-pub(super) const TAG_PIECES: u8 = 1;
+const TAG_INLINE: u8 = 0;
+const TAG_PIECES: u8 = 1;
 
 /// What stands beside the values, changed in one batch with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    pub position: Position,
-    pub entries: u64,
-    pub bytes: u64,
+    pub(super) position: Position,
+    pub(super) entries: u64,
+    pub(super) bytes: u64,
 }
 
 impl Record {
     const LENGTH: usize = 40;
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let Position { sequence, segment, offset } = self.position;
         [sequence, segment, offset, self.entries, self.bytes].iter().flat_map(|number| number.to_le_bytes()).collect()
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Record> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
         let bytes: &[u8; Record::LENGTH] = bytes.try_into().ok()?;
         let number =
             |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().expect("eight bytes of forty"));
@@ -48,7 +49,7 @@ pub(super) enum Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    pub fn read(bytes: &'a [u8]) -> Option<Held<'a>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Held<'a>> {
         match bytes.split_first()? {
             (&TAG_INLINE, value) => Some(Held::Inline(value)),
             (&TAG_PIECES, length) => {
@@ -58,7 +59,22 @@ impl<'a> Held<'a> {
         }
     }
 
-    pub fn length(&self) -> usize {
+    /// How a value is held; its pieces, if there are any, stand under keys of their own.
+    pub(super) fn of(value: &'a [u8]) -> Held<'a> {
+        if pieces(value.len()) == 0 { Held::Inline(value) } else { Held::Pieces(value.len()) }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Held::Inline(value) => [&[TAG_INLINE], *value].concat(),
+            Held::Pieces(length) => {
+                let length = u32::try_from(*length).expect("MAX_VALUE fits");
+                [&[TAG_PIECES][..], &length.to_le_bytes()].concat()
+            }
+        }
+    }
+
+    pub(super) fn length(&self) -> usize {
         match self {
             Held::Inline(value) => value.len(),
             Held::Pieces(length) => *length,
