@@ -165,8 +165,13 @@ impl Daemon {
 
         let clients = Arc::new(config.clients.clone());
         for options in &config.accounting {
-            let started =
-                accounting::start(options, Arc::clone(&clients), Arc::clone(&dictionary), intake.submissions.clone());
+            let started = accounting::start(
+                options,
+                Arc::clone(&clients),
+                Arc::clone(&dictionary),
+                intake.submissions.clone(),
+                intake.health.readiness(),
+            );
             match started {
                 Ok(source) => {
                     let bound = source.local_addrs().into_iter().map(|address| (Arc::clone(&options.name), address));

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
@@ -51,4 +52,32 @@ pub enum Stored {
     Yes,
     /// Not stored: stay silent, so that the sender tries again.
     No,
+}
+
+/// Whether what is submitted is being stored: told by the writer, heard by the sources, which answer health checks only
+/// while it is. Whoever asks by Status-Server then turns to another server instead of sending what finds no room here.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Ready, until told otherwise.
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// Whether submissions are stored.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Tells everybody who holds a copy.
+    pub fn tell(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use radhook::exchange::{Stored, Submission};
+use radhook::exchange::{Readiness, Stored, Submission};
 use radhook::radius::authenticator::{self, MessageAuthenticator};
 use radhook::radius::{Code, Dictionary, Packet, numbers};
 use radhook::secret::Secret;
@@ -29,6 +29,7 @@ struct Server {
     name: Arc<str>,
     source: AccountingSource,
     intake: Receiver<Submission>,
+    readiness: Readiness,
     /// Kept so that the channel stays open.
     _intake: Sender<Submission>,
 }
@@ -57,8 +58,11 @@ impl Server {
         let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
         let options = AccountingOptions { name: name.into(), listen };
         let (sender, intake) = crossbeam_channel::bounded(room);
-        let source = accounting::start(&options, Arc::new(clients), Dictionary::shipped(), sender.clone()).unwrap();
-        Self { name: name.into(), source, intake, _intake: sender }
+        let readiness = Readiness::new();
+        let source =
+            accounting::start(&options, Arc::new(clients), Dictionary::shipped(), sender.clone(), readiness.clone())
+                .unwrap();
+        Self { name: name.into(), source, intake, readiness, _intake: sender }
     }
 
     fn port(&self) -> u16 {
@@ -258,7 +262,8 @@ fn an_unknown_client_gets_no_answer() {
     let clients = Clients::new(vec![]);
     let options = AccountingOptions { name: "nobody".into(), listen: vec!["127.0.0.1:0".parse().unwrap()] };
     let (intake, submissions) = crossbeam_channel::bounded(1);
-    let nobody = accounting::start(&options, Arc::new(clients), Dictionary::shipped(), intake).unwrap();
+    let nobody =
+        accounting::start(&options, Arc::new(clients), Dictionary::shipped(), intake, Readiness::new()).unwrap();
     let nas = Nas::at(LOOPBACK);
     nas.send(&accounting_request(1, &[START]), (LOOPBACK, nobody.local_addrs()[0].port()));
     wait_until(|| {
@@ -362,6 +367,18 @@ fn status_server_is_answered_at_once_with_a_message_authenticator() {
 }
 
 #[test]
+fn a_health_check_is_not_answered_while_nothing_is_stored() {
+    let server = Server::with("not-ready", &["127.0.0.1:0"], Requirement::Auto, 0);
+    let nas = Nas::at(LOOPBACK);
+    server.readiness.tell(false);
+    nas.send(&with_message_authenticator(12, 1, &[], SECRET), (LOOPBACK, server.port()));
+    wait_until(|| server.count("loopback", "status_server") == 1);
+    server.readiness.tell(true);
+    nas.send(&with_message_authenticator(12, 2, &[], SECRET), (LOOPBACK, server.port()));
+    assert_eq!(nas.receive().0[1], 2, "the first answer to come is the second check's");
+}
+
+#[test]
 fn the_fake_stop_of_a_health_check_is_answered_and_is_no_event() {
     let server = Server::with("fake-stop", &["127.0.0.1:0"], Requirement::Auto, 0);
     let nas = Nas::at(LOOPBACK);
@@ -447,7 +464,9 @@ fn an_address_that_is_taken_is_an_error_that_names_it() {
     let address = server.source.local_addrs()[0];
     let options = AccountingOptions { name: "second".into(), listen: vec![address] };
     let (intake, _submissions) = crossbeam_channel::bounded(1);
-    let error = accounting::start(&options, Arc::default(), Dictionary::shipped(), intake).unwrap_err().to_string();
+    let error = accounting::start(&options, Arc::default(), Dictionary::shipped(), intake, Readiness::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with(&format!("source \"second\" cannot listen on {address}: ")), "{error}");
 }
 

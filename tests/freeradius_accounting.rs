@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
-use radhook::exchange::{Stored, Submission};
+use radhook::exchange::{Readiness, Stored, Submission};
 use radhook::radius::Dictionary;
 use radhook::secret::Secret;
 use radhook::source::AccountingOptions;
@@ -42,8 +42,14 @@ fn start_source() -> (AccountingSource, Receiver<Submission>) {
     };
     let options = AccountingOptions { name: "acct".into(), listen: vec!["127.0.0.1:0".parse().unwrap()] };
     let (sender, intake) = crossbeam_channel::bounded(1000);
-    let source =
-        accounting::start(&options, Arc::new(Clients::new(vec![client])), Dictionary::shipped(), sender).unwrap();
+    let source = accounting::start(
+        &options,
+        Arc::new(Clients::new(vec![client])),
+        Dictionary::shipped(),
+        sender,
+        Readiness::new(),
+    )
+    .unwrap();
     (source, intake)
 }
 

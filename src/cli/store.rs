@@ -196,6 +196,6 @@ mod tests {
         assert_eq!(radhook_store(&["recover", "--accept-loss"], dir.path()).unwrap(), exit::DONE);
         assert_eq!(radhook_store(&["check"], dir.path()).unwrap(), exit::DONE);
         let missing = radhook_store(&["check"], &dir.path().join("missing")).unwrap_err();
-        assert!(format!("{missing:#}").matches("No such file").count() == 1, "{missing:#}");
+        assert_eq!(crate::cli::in_one_line(&missing).matches("No such file").count(), 1, "{missing:#}");
     }
 }

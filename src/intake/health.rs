@@ -6,11 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
+use crate::exchange::Readiness;
 use crate::store::StoreError;
 
 /// Written by the writer, read by everybody.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Option<Refusal>>);
+pub struct Health {
+    refusal: Mutex<Option<Refusal>>,
+    readiness: Readiness,
+}
 
 /// Why nothing is acknowledged.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,9 +31,15 @@ impl Health {
         self.lock().clone()
     }
 
+    /// The same for the sources, in one word.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
     /// The store took a batch of new events.
     pub(super) fn accepts(&self) {
         if let Some(refusal) = self.lock().take() {
+            self.readiness.tell(true);
             info!(since = %refusal.since, "the store accepts again; acknowledging");
         }
     }
@@ -37,6 +47,7 @@ impl Health {
     /// The store refused one. Said once, not for every batch.
     pub(super) fn refuses(&self, error: &StoreError, now: Timestamp) {
         let mut refusal = self.lock();
+        self.readiness.tell(false);
         let since = match &*refusal {
             Some(refusal) => refusal.since,
             None => {
@@ -48,6 +59,6 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Refusal>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -151,6 +151,11 @@ impl Attributes {
         self.0.iter()
     }
 
+    /// Leaves out every value of an attribute.
+    pub fn remove(&mut self, id: AttributeId) {
+        self.0.retain(|attribute| attribute.id != id);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -22,7 +22,7 @@ const OVERLAY_LIMIT: u64 = 256 << 20;
 const UNSYNCED_LIMIT: u64 = 16 << 20;
 
 /// How far above `max_size` lazy batches may still put: outcomes of deliveries must be written for space to come back.
-/// Commits that only delete are never refused for size.
+/// In a small store it is an eighth. Commits that only delete are never refused for size.
 pub const LAZY_HEADROOM: u64 = 64 << 20;
 
 /// One group takes so many bytes; what is more waits for the next.
@@ -128,7 +128,7 @@ impl Engine {
         if batch.operations().iter().all(|(_, value)| value.is_none()) {
             return Ok(());
         }
-        let headroom = if durability == Durability::Lazy { LAZY_HEADROOM } else { 0 };
+        let headroom = if durability == Durability::Lazy { LAZY_HEADROOM.min(self.setup.max_size / 8) } else { 0 };
         let limit = self.setup.max_size;
         let used = self.used.load(Ordering::Relaxed);
         if used.saturating_add(bytes) > limit.saturating_add(headroom) {

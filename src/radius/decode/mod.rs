@@ -91,7 +91,7 @@ impl<'d> Decoder<'d> {
     /// An attribute that stands alone: by its type, a value or more attributes.
     fn one(&mut self, found: Found<'d>, octets: &[u8]) {
         if found.is_sensitive() {
-            self.push(found, Value::Redacted);
+            self.redacted(found, octets);
             return;
         }
         match (found.kind(), found.definition) {
@@ -101,6 +101,18 @@ impl<'d> Decoder<'d> {
                 Some(value) => self.push(found, value),
                 None => self.unreadable(found, octets),
             },
+        }
+    }
+
+    /// What must not be seen; the tag of its name may be.
+    fn redacted(&mut self, found: Found<'d>, octets: &[u8]) {
+        match found.definition {
+            Some(definition) if definition.flags.has_tag => {
+                let tag = octets.first().copied().filter(|tag| *tag <= MAX_TAG).unwrap_or(0);
+                let name = format!("{}:{tag}", definition.name).into();
+                self.attributes.push(Attribute { id: found.id, name, value: Value::Redacted });
+            }
+            _ => self.push(found, Value::Redacted),
         }
     }
 

@@ -24,7 +24,7 @@ use super::duplicates::{Duplicates, Key, Seen};
 use super::log_limit::LogLimit;
 use super::udp::{Answer, Buffers, Datagram, Sent, UdpSocket};
 use super::{AccountingOptions, SourceError};
-use crate::exchange::{Exchange, Origin, Stored, Submission};
+use crate::exchange::{Exchange, Origin, Readiness, Stored, Submission};
 use crate::metrics::{ACCOUNTING_ANSWERS, ACCOUNTING_OVERFLOWS, ACCOUNTING_PACKETS};
 use crate::radius::authenticator::Authenticator;
 use crate::radius::{Attributes, Code, Dictionary, Packet};
@@ -47,12 +47,14 @@ pub struct AccountingSource {
     stop: Arc<AtomicBool>,
 }
 
-/// Binds all addresses, then starts to take packets from the clients and to hand exchanges to intake.
+/// Binds all addresses, then starts to take packets from the clients and to hand exchanges to intake. Health checks are
+/// answered while `readiness` holds.
 pub fn start(
     options: &AccountingOptions,
     clients: Arc<Clients>,
     dictionary: Arc<Dictionary>,
     intake: Sender<Submission>,
+    readiness: Readiness,
 ) -> Result<AccountingSource, SourceError> {
     let mut sockets = Vec::new();
     for &address in &options.listen {
@@ -66,6 +68,7 @@ pub fn start(
             clients: clients.clone(),
             dictionary: dictionary.clone(),
             intake: intake.clone(),
+            readiness: readiness.clone(),
             stop: source.stop.clone(),
             counters: Counters::new(&options.name),
             limit: LogLimit::new(LOG_LINES),
@@ -177,6 +180,7 @@ struct Receiver {
     clients: Arc<Clients>,
     dictionary: Arc<Dictionary>,
     intake: Sender<Submission>,
+    readiness: Readiness,
     stop: Arc<AtomicBool>,
     counters: Counters,
     limit: LogLimit,
@@ -251,7 +255,11 @@ impl Receiver {
         let outcome = match judge(&packet, &client, &self.dictionary) {
             Verdict::Drop(reason) => return self.drop_packet(Some(&client), datagram.peer, reason, now),
             Verdict::Answer(outcome, octets) => {
-                batch.answers.push(answer(octets.into()));
+                if self.readiness.is_ready() {
+                    batch.answers.push(answer(octets.into()));
+                } else {
+                    self.port.answers.withheld.increment(1);
+                }
                 outcome
             }
             Verdict::Exchange { request, answer: octets } => {

@@ -133,7 +133,10 @@ fn accounting(packet: &Packet, secret: &[u8], dictionary: &Dictionary) -> Verdic
     if is_health_check(packet) {
         return Verdict::Answer(Outcome::HealthCheck, answer);
     }
-    Verdict::Exchange { request: decode(packet, dictionary), answer }
+    let mut request = decode(packet, dictionary);
+    // It belongs to the proxies between the NAS and here (RFC 2865 §5.33) and says nothing of the session.
+    request.remove(numbers::PROXY_STATE);
+    Verdict::Exchange { request, answer }
 }
 
 /// Whether it is what FreeRADIUS sends to a home server with `status_check = request`: a Stop of a session that never
