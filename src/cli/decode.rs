@@ -1,6 +1,7 @@
 //! `radhook decode`: what packets say, from a capture, a hex dump or a detail file.
 
 mod explain;
+mod frames;
 mod json;
 mod packet;
 mod secrets;
@@ -16,12 +17,13 @@ use jiff::Timestamp;
 
 use super::exit;
 use crate::radius::{Attributes, Code, Dictionary, Packet, PacketError};
-use crate::trace::capture::{Capture, Frame};
+use crate::trace::capture::Capture;
 use crate::trace::detail::{self, Record};
 use crate::trace::hex::Dump;
-use crate::trace::link::{Datagrams, LinkType};
+use crate::trace::link::Datagrams;
 use crate::trace::pairs::{Pairs, Role, Seen};
 use crate::trace::{Datagram, Format, format};
+use frames::{Frames, InFrame, known_packet};
 use packet::{Path as Way, Told};
 use secrets::{ClientSecret, Secrets};
 
@@ -373,46 +375,6 @@ impl<W: Write> Decoder<W> {
 
 /// The longest line of a hex dump: the largest datagram in hex with two more characters for every octet, and some.
 const MAX_LINE: usize = 512 * 1024;
-
-/// A packet of a kind that exists, at the beginning of these octets.
-fn known_packet(octets: &[u8]) -> Option<Packet<'_>> {
-    Packet::parse(octets).ok().filter(|packet| packet.code().name().is_some())
-}
-
-/// The frames of a dump, which does not say what they begin with.
-#[derive(Default)]
-struct Frames {
-    ip: Datagrams,
-    ethernet: Datagrams,
-}
-
-/// What a frame holds.
-enum InFrame {
-    Datagram(Datagram),
-    /// A part of one, of which others are missing.
-    Fragment,
-    Nothing,
-}
-
-impl Frames {
-    fn datagram(&mut self, octets: &[u8]) -> InFrame {
-        for (datagrams, link) in [(&mut self.ip, LinkType::Ip), (&mut self.ethernet, LinkType::Ethernet)] {
-            let before = datagrams.incomplete();
-            let frame = Frame { time: None, link, octets: octets.to_vec() };
-            if let Some(datagram) = datagrams.datagram(&frame) {
-                return InFrame::Datagram(datagram);
-            }
-            if datagrams.incomplete() > before {
-                return InFrame::Fragment;
-            }
-        }
-        InFrame::Nothing
-    }
-
-    fn incomplete(&self) -> u64 {
-        self.ip.incomplete() + self.ethernet.incomplete()
-    }
-}
 
 /// What packet a record was made from: what it says itself, or what its attributes tell.
 fn record_code(record: &Record, attributes: &Attributes) -> Option<Arc<str>> {

@@ -218,7 +218,7 @@ mod tests {
         let udp = [udp.as_slice(), b"...!"].concat();
         let v4 = |offset: u16, more: bool, part: &[u8]| {
             let length = (20 + part.len() as u16).to_be_bytes();
-            let fragment = (u16::from(more) << 13 | offset / 8).to_be_bytes();
+            let fragment = ((u16::from(more) << 13) | (offset / 8)).to_be_bytes();
             let header = [0x45, 0, length[0], length[1], 0, 7, fragment[0], fragment[1], 64, 17, 0, 0];
             [header.as_slice(), &[10, 0, 0, 1], &[10, 0, 0, 2], part].concat()
         };

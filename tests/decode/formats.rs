@@ -15,7 +15,8 @@ fn login() -> (Vec<u8>, Vec<u8>) {
         (4, &[10, 0, 0, 1]),
         (61, &[0, 0, 0, 19]),
         (79, &[2, 0, 0, 5, 1]),
-        (26, &[0, 0, 0, 9, 1, 5, b'a', b'=', b'b']),
+        // The number that RFC 5612 keeps for examples: no dictionary names what is in there.
+        (26, &[0, 0, 0x7e, 0xd9, 1, 5, b'a', b'=', b'b']),
     ]);
     let request = wire::packet(1, 7, *b"sixteen octets!!", &asked);
     let reply = wire::signed_reply(2, &request, &wire::attributes(&[(18, b"hello"), (27, &[0, 0, 14, 16])]));
@@ -80,7 +81,7 @@ fn an_object_a_packet_with_time_addresses_authenticators_and_attributes_by_name(
                 "authenticator": "random", "message_authenticator": "absent",
                 "attributes": {
                     "User-Name": "bob", "NAS-IP-Address": "10.0.0.1", "NAS-Port-Type": "Wireless-802.11",
-                    "Attr-26.9.1": "0x613d62",
+                    "Attr-26.32473.1": "0x613d62",
                 },
                 "redacted": ["User-Password", "EAP-Message"],
             }),
@@ -144,7 +145,7 @@ fn the_text_is_aligned_and_tells_latency_repeats_and_silence() {
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
     let login = "\tUser-Name           = \"bob\"\n\tUser-Password       = [redacted]\n\tNAS-IP-Address      = 10.0.0.1\n\
                  \tNAS-Port-Type       = Wireless-802.11\n\tEAP-Message         = [redacted]\n\
-                 \tAttr-26.9.1         = 0x613d62\n\tAuthenticator-Field = 0x7369787465656e206f63746574732121\n";
+                 \tAttr-26.32473.1     = 0x613d62\n\tAuthenticator-Field = 0x7369787465656e206f63746574732121\n";
     let expected = format!(
         "1    2026-11-22T10:15:30.000000Z  {CLIENT} -> {SERVER}  Access-Request id 7, 73 octets\n{login}\
          \t(authenticator random; Message-Authenticator absent)\n\n\
@@ -182,8 +183,8 @@ fn explain_shows_every_octet_but_those_of_secrets() {
          \t  43    6  04 06 0a 00 00 01                                NAS-IP-Address = 10.0.0.1\n\
          \t  49    6  3d 06 00 00 00 13                                NAS-Port-Type = Wireless-802.11\n\
          \t  55    7  4f 07 [5 octets not shown]                       EAP-Message = [redacted]\n\
-         \t  62    6  1a 0b 00 00 00 09                                Vendor-Specific of 9\n\
-         \t  68    5  01 05 61 3d 62                                     Attr-26.9.1 = 0x613d62\n\
+         \t  62    6  1a 0b 00 00 7e d9                                Vendor-Specific of 32473\n\
+         \t  68    5  01 05 61 3d 62                                     Attr-26.32473.1 = 0x613d62\n\
          \t(authenticator random; Message-Authenticator absent)\n\n"
     );
     let packet = decode_stdin(wire::hex(&request).as_bytes(), &["--explain", "--json"]).only();
@@ -232,7 +233,7 @@ fn a_dictionary_and_a_port_can_be_added() {
     let file = directory.path().join("dictionary.mine");
     fs::write(
         &file,
-        "VENDOR Mine 9\nBEGIN-VENDOR Mine\nATTRIBUTE Mine-Pair 1 string\nEND-VENDOR Mine\nSOMETHING new\n",
+        "VENDOR Mine 32473\nBEGIN-VENDOR Mine\nATTRIBUTE Mine-Pair 1 string\nEND-VENDOR Mine\nSOMETHING new\n",
     )
     .expect("a file can be written");
     let file = file.to_str().expect("temporary files have UTF-8 names");

@@ -233,7 +233,7 @@ mod tests {
             "Sun Nov 22 11:15:31 2026\n\tUser-Name = \"bob\"\n\tService-Type = Framed-User\n\tNAS-Port = 7\n\
              \tNAS-IP-Address = 10.0.0.1\n\tFramed-IPv6-Prefix = 2001:db8::/64\n\tClass = 0xab01\n\
              \tEvent-Timestamp = \"Nov 22 2026 11:15:30 CET\"\n\tTunnel-Type:1 = VLAN\n\tTunnel-Medium-Type = IEEE-802\n\
-             \tAttr-4 = 0x0a000002\n\tAttr-4 = 0x0a\n\tAcct-Session-Time = lots\n\tX-Unknown = \"x\"\n\tX-Number = 5\n\tAttr-26.9.250 = 0x61\n\
+             \tAttr-4 = 0x0a000002\n\tAttr-4 = 0x0a\n\tAcct-Session-Time = lots\n\tX-Unknown = \"x\"\n\tX-Number = 5\n\tAttr-26.32473.250 = 0x61\n\
              \tTimestamp = 1795342530\n\n",
         );
         assert_eq!(
@@ -243,7 +243,7 @@ mod tests {
                 "Framed-IPv6-Prefix": "2001:db8::/64", "Class": "0xab01",
                 "Event-Timestamp": "2026-11-22T10:15:30.000Z", "Tunnel-Type:1": "VLAN",
                 "Tunnel-Medium-Type:0": "IEEE-802", "Acct-Session-Time": "lots", "X-Unknown": "x", "X-Number": "5",
-                "Attr-26.9.250": "0x61", "Timestamp": "1795342530",
+                "Attr-26.32473.250": "0x61", "Timestamp": "1795342530",
             })
         );
     }
