@@ -103,14 +103,15 @@ impl Journal {
         let mut ended: Option<(PathBuf, u64)> = None;
         for (number, (index, until)) in live.iter().enumerate() {
             let segment = journal.read(*index)?;
-            let (start, missing) = if *index == from.segment {
-                (from, until.is_some_and(|until| until <= from.sequence))
+            // Where to begin in it, and the sequence it goes on with if that is not the one expected.
+            let (start, wrong) = if *index == from.segment {
+                (from, until.filter(|until| *until <= from.sequence))
             } else {
                 let next = Position { sequence: journal.position.sequence, segment: *index, offset: HEADER_BLOCK };
-                (next, segment.header.first != journal.next_sequence)
+                (next, Some(segment.header.first).filter(|first| *first != journal.next_sequence))
             };
-            if missing {
-                let (expected, found) = (journal.next_sequence, until.unwrap_or(segment.header.first));
+            if let Some(found) = wrong {
+                let expected = journal.next_sequence;
                 let what =
                     format!("batch {expected} should stand here, and {} goes on with {found}", segment.path.display());
                 let (path, offset) = ended.unwrap_or((segment.path, 0));

@@ -450,6 +450,20 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_vanished_is_missed_after_a_crash() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("sled");
+        let sled = SledTable::open(&path, Trust::Verify).unwrap();
+        let all = changes((0..300u64).map(|number| (number.to_be_bytes().to_vec(), Some(vec![7; 50]))));
+        sled.checkpoint(&all, at(1)).unwrap();
+        sled.tree().unwrap().remove(value_key(&17u64.to_be_bytes())).unwrap();
+        sled.sync().unwrap();
+        drop(sled);
+        let error = SledTable::open(&path, Trust::Verify).unwrap_err();
+        assert!(error.to_string().contains("300 entries"), "{error}");
+    }
+
+    #[test]
     fn every_write_to_its_file_is_synchronous_where_the_file_system_can() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("sled");

@@ -194,6 +194,22 @@ fn a_sled_that_went_missing_or_back_in_time_is_refused() {
 }
 
 #[test]
+fn a_damaged_journal_is_refused_before_sled_is_touched() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    for number in 0..5u8 {
+        store.commit(&put([number], "x"), Durability::Durable).unwrap();
+    }
+    drop(store);
+    let path = dir.path().join("journal").join(crate::store::segment::name(1));
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = open_fails_and_changes_nothing(&dir);
+    assert!(matches!(error, StoreError::Damaged { offset: 4096, .. }), "{error}");
+}
+
+#[test]
 fn a_damaged_record_of_the_last_checkpoint_is_refused() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);

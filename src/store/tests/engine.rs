@@ -96,21 +96,6 @@ fn a_table_that_fails_is_opened_again_and_the_same_changes_moved_once_more() {
 }
 
 #[test]
-fn damage_in_the_journal_is_told_before_the_table_is_opened() {
-    let sim = Sim::new();
-    let store = open(&sim).unwrap();
-    for number in 0..5u8 {
-        store.commit(&put([number], "x"), Durability::Durable).unwrap();
-    }
-    drop(store);
-    let mut files = sim.files();
-    files.values_mut().next().unwrap()[4096 + 40] ^= 1;
-    sim.restore(&files);
-    assert!(matches!(open(&sim), Err(StoreError::Damaged { .. })));
-    assert_eq!(sim.files(), files);
-}
-
-#[test]
 fn after_closing_commits_are_refused() {
     let sim = Sim::new();
     let store = open(&sim).unwrap();

@@ -166,6 +166,18 @@ fn both_damaged_at_once_keep_what_the_journal_holds_before_its_damage() {
 }
 
 #[test]
+fn sled_is_built_again_from_the_run_that_holds_most() {
+    let dir = TempDir::new().unwrap();
+    store(dir.path(), 1 << 30, 12, 11);
+    damage_sled(dir.path());
+    flip(&segment(dir.path(), 1), 4096 + VALUE + 1000);
+    let told = only_told(dir.path());
+    assert_eq!((told.rebuilt_from, told.kept_through, told.journal), (Some(4), 12, None));
+    assert!(recover(dir.path(), true).unwrap().done);
+    assert_eq!(there(dir.path()), (4..=12).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_damaged_checkpoint_record_is_written_anew_without_loss() {
     let dir = TempDir::new().unwrap();
     store(dir.path(), 1 << 30, 6, 4);
