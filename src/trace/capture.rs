@@ -19,6 +19,11 @@ const MAX_RECORD: usize = 16 * 1024 * 1024;
 /// Interfaces of one section. Each costs a few octets here and 20 in the file.
 const MAX_INTERFACES: usize = 65_536;
 
+/// The kind of the block that begins a section: the same in both byte orders (pcapng's draft, §4.1).
+const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+/// Kind, length, and the length again: the least that a block can be (pcapng's draft, §3.1).
+const MIN_BLOCK: u32 = 12;
+
 /// One captured frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
@@ -80,6 +85,7 @@ pub struct Capture<'r> {
     /// None after the end and after an error.
     reader: Option<Box<dyn PcapReaderIterator + 'r>>,
     room: usize,
+    format: Format,
     records: Records,
 }
 
@@ -96,7 +102,7 @@ impl<'r> Capture<'r> {
             PcapError::ReadError => CaptureError::Unreadable { offset: 0 },
             _ => CaptureError::Damaged { offset: 0 },
         })?;
-        Ok(Self { reader: Some(reader), room: FIRST_ROOM, records: Records::default() })
+        Ok(Self { reader: Some(reader), room: FIRST_ROOM, format, records: Records::default() })
     }
 
     /// Frames of link layers that are not known, which were passed over.
@@ -109,6 +115,9 @@ impl<'r> Capture<'r> {
         let Some(reader) = self.reader.as_mut() else { return Ok(None) };
         loop {
             let offset = reader.consumed() as u64;
+            if self.format == Format::Pcapng && self.records.is_too_short(reader.data()) {
+                return Err(CaptureError::Damaged { offset });
+            }
             match reader.next() {
                 Ok((length, record)) => {
                     let frame = self.records.take(record, offset)?;
@@ -172,6 +181,17 @@ struct Interface {
 }
 
 impl Records {
+    /// Whether a block's length does not even cover itself: pcap-parser 0.17 subtracts from it unchecked.
+    fn is_too_short(&self, block: &[u8]) -> bool {
+        let (Some(kind), Some(length)) = (block.first_chunk(), block.get(4..).and_then(|rest| rest.first_chunk()))
+        else {
+            return false;
+        };
+        // A section's own block says by itself in which order it is written.
+        let length = if self.big_endian { u32::from_be_bytes(*length) } else { u32::from_le_bytes(*length) };
+        *kind != SECTION_HEADER && length < MIN_BLOCK
+    }
+
     fn take(&mut self, record: PcapBlockOwned, offset: u64) -> Result<Option<Frame>, CaptureError> {
         match record {
             PcapBlockOwned::LegacyHeader(header) => {

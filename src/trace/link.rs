@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use etherparse::{EtherType, IpNumber, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket};
+use etherparse::{EtherType, IpNumber, Ipv6FragmentHeaderSlice, LaxNetSlice, LaxSlicedPacket};
 
 use super::Datagram;
 use super::capture::Frame;
@@ -111,19 +111,11 @@ impl<'a> Ip<'a> {
             LaxNetSlice::Ipv6(ip) => {
                 let header = ip.header();
                 let (source, destination) = (header.source_addr().into(), header.destination_addr().into());
-                let (identification, offset, more) = ip
-                    .extensions()
-                    .clone()
-                    .into_iter()
-                    .find_map(|extension| match extension {
-                        Ipv6ExtensionSlice::Fragment(header) => Some((
-                            header.identification(),
-                            usize::from(header.fragment_offset().byte_offset()),
-                            header.more_fragments(),
-                        )),
-                        _ => None,
-                    })
-                    .unwrap_or_default();
+                let found = fragment_header(header.next_header(), ip.extensions().slice());
+                let (identification, offset, more) = found.map_or((0, 0, false), |header| {
+                    let offset = usize::from(header.fragment_offset().byte_offset());
+                    (header.identification(), offset, header.more_fragments())
+                });
                 (source, destination, identification, offset, more, ip.payload().clone())
             }
             LaxNetSlice::Arp(_) => return None,
@@ -141,6 +133,27 @@ impl<'a> Ip<'a> {
             cut: payload.incomplete,
             octets: payload.payload,
         })
+    }
+}
+
+/// The fragment header among IPv6's extension headers, of which each but the authentication header tells its length in
+/// units of eight octets beyond the first eight (RFC 8200 §4, RFC 4302 §2.2).
+///
+/// etherparse 0.21 has an iterator for them, which reads behind their end where the last one is cut off.
+fn fragment_header(first: IpNumber, headers: &[u8]) -> Option<Ipv6FragmentHeaderSlice<'_>> {
+    let (mut kind, mut rest) = (first, headers);
+    loop {
+        let length = usize::from(*rest.get(1)?);
+        let length = match kind {
+            IpNumber::IPV6_FRAGMENTATION_HEADER => return Ipv6FragmentHeaderSlice::from_slice(rest).ok(),
+            IpNumber::IPV6_HEADER_HOP_BY_HOP | IpNumber::IPV6_ROUTE_HEADER | IpNumber::IPV6_DESTINATION_OPTIONS => {
+                (length + 1) * 8
+            }
+            IpNumber::AUTHENTICATION_HEADER => (length + 2) * 4,
+            _ => return None,
+        };
+        kind = IpNumber(rest[0]);
+        rest = rest.get(length..)?;
     }
 }
 
@@ -208,6 +221,31 @@ mod tests {
             if let Some(found) = read(LinkType::Ethernet, whole[..length].to_vec()) {
                 assert!(found.is_cut() && found.length == PAYLOAD.len(), "{length}");
                 assert!(PAYLOAD.starts_with(&found.payload), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn ipv6_s_extension_headers_are_passed_over_and_may_be_cut_off_anywhere() {
+        let udp = [[0x9c, 0x40, 7, 0x14, 0, 12, 0, 0].as_slice(), b"data"].concat();
+        // Each begins with the kind of the next one.
+        let hop_by_hop = [60, 0, 1, 4, 0, 0, 0, 0];
+        let options = [43, 0, 1, 4, 0, 0, 0, 0];
+        let routing = [[51, 1].as_slice(), &[0; 14]].concat();
+        let authentication = [[44, 1].as_slice(), &[0; 10]].concat();
+        let fragment = [17, 0, 0, 0, 0, 0, 0, 9];
+        let headers = [&hop_by_hop, options.as_slice(), &routing, &authentication, &fragment].concat();
+        let length = (headers.len() + udp.len()) as u8;
+        let packet = [[0x60, 0, 0, 0, 0, length, 0, 64].as_slice(), &[0xfd; 32], &headers, &udp].concat();
+        assert_eq!(read(LinkType::Ip, packet.clone()).unwrap().payload, b"data");
+        for cut in 0..packet.len() {
+            assert!(read(LinkType::Ip, packet[..cut].to_vec()).is_none_or(|found| found.is_cut()), "{cut}");
+        }
+        for at in 40..packet.len() {
+            for octet in 0..=255 {
+                let mut packet = packet.clone();
+                packet[at] = octet;
+                read(LinkType::Ip, packet);
             }
         }
     }
