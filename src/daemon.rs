@@ -1,7 +1,7 @@
 //! The daemon: builds every room from the config, joins them, and takes them down again in order.
 //!
 //! Up: store, writer, delivery, admin API, sources; only then is it ready. Down: sources first, so that nothing new comes
-//! in; then delivery, which may finish what is under way for [`GRACE`]; then the writer, which writes down what is left; then the
+//! in; then delivery, which may finish what is under way for `GRACE`; then the writer, which writes down what is left; then the
 //! store. Whatever was not finished is on disk and goes on at the next start.
 
 use std::net::SocketAddr;

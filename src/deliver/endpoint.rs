@@ -1,7 +1,7 @@
 //! One endpoint's delivery: takes what is due out of its queue, keeps no more than its concurrency in the air, and hands
 //! every outcome to the writer.
 //!
-//! Only places and numbers are held in memory, at most [`IN_HAND`] of them, never a backlog. A delivery is held back from
+//! Only places and numbers are held in memory, at most `IN_HAND` of them, never a backlog. A delivery is held back from
 //! the moment it is taken out until the writer says that its outcome is in the store, so that it is never sent twice at
 //! once. A stop leaves what was not finished pending, with its due time.
 
