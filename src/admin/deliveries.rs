@@ -10,7 +10,7 @@ use super::Admin;
 use crate::event::{EventId, EventType};
 use crate::intake::Command;
 use crate::store::records::{self, Attempts, EndpointId, EventNumber, EventRecord, Pending, Settled};
-use crate::store::{Bytes, Key, Store, StoreError};
+use crate::store::{Key, Store, StoreError};
 
 /// How many records one page looks at, whatever it finds: a listing of a million deliveries is many small requests, none
 /// of which holds anything up.
@@ -144,6 +144,15 @@ pub struct Revived {
     pub next: Option<String>,
 }
 
+/// A delivery as it stands in the table.
+struct Entry<'a> {
+    endpoint: &'a str,
+    state: State,
+    event: EventNumber,
+    key: &'a [u8],
+    bytes: &'a [u8],
+}
+
 /// Where a page ended.
 struct Cursor {
     endpoint: EndpointId,
@@ -220,7 +229,8 @@ impl Admin {
                 for (key, bytes) in self.store.range(&from, &to, LOOKED_AT - looked_at)? {
                     let Some(event) = records::read_event_of(&key) else { continue };
                     looked_at += 1;
-                    if let Some(delivery) = self.delivery(selection, name, state, event, &key, &bytes, whole)? {
+                    let entry = Entry { endpoint: name, state, event, key: &key, bytes: &bytes };
+                    if let Some(delivery) = self.delivery(selection, &entry, whole)? {
                         deliveries.push(delivery);
                     }
                     if deliveries.len() == limit || looked_at == LOOKED_AT {
@@ -256,17 +266,8 @@ impl Admin {
 
 impl Admin {
     /// A delivery, if it is one of those that are meant.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one table entry and of one request")]
-    fn delivery(
-        &self,
-        selection: &Selection,
-        endpoint: &str,
-        state: State,
-        number: EventNumber,
-        key: &[u8],
-        bytes: &Bytes,
-        whole: bool,
-    ) -> Result<Option<Delivery>, StoreError> {
+    fn delivery(&self, selection: &Selection, entry: &Entry<'_>, whole: bool) -> Result<Option<Delivery>, StoreError> {
+        let &Entry { endpoint, state, event: number, key, bytes } = entry;
         let event_key = records::event(number);
         let Some(record) = self.store.get(&event_key)? else { return Ok(None) };
         let EventRecord { head, json } = EventRecord::decode(&event_key, &record)?;
