@@ -21,10 +21,6 @@ const OVERLAY_LIMIT: u64 = 256 << 20;
 /// Lazy batches waiting for a disk that fails may take so many bytes before they are refused, too.
 const UNSYNCED_LIMIT: u64 = 16 << 20;
 
-/// How far above `max_size` lazy batches may still put: outcomes of deliveries must be written for space to come back.
-/// In a small store it is an eighth. Commits that only delete are never refused for size.
-pub const LAZY_HEADROOM: u64 = 64 << 20;
-
 /// One group takes so many bytes; what is more waits for the next.
 const GROUP_BYTES: u64 = 4 << 20;
 
@@ -128,10 +124,11 @@ impl Engine {
         if batch.operations().iter().all(|(_, value)| value.is_none()) {
             return Ok(());
         }
-        let headroom = if durability == Durability::Lazy { LAZY_HEADROOM.min(self.setup.max_size / 8) } else { 0 };
         let limit = self.setup.max_size;
         let used = self.used.load(Ordering::Relaxed);
-        if used.saturating_add(bytes) > limit.saturating_add(headroom) {
+        // Lazy batches are outcomes of deliveries, and only by them does room come back: refused for size, a store full of
+        // what waits would stay full for ever. What they add is bounded by the attempts kept for each delivery.
+        if durability == Durability::Durable && used.saturating_add(bytes) > limit {
             (self.wake)(Wake::Checkpoint);
             return Err(StoreError::Full { used, limit });
         }

@@ -114,7 +114,8 @@ impl Batch {
 pub struct StoreOptions {
     /// The data directory; holds `journal/` and `sled/`.
     pub path: PathBuf,
-    /// Journal and sled together, in bytes. At this size commits are refused with [`StoreError::Full`].
+    /// Journal and sled together, in bytes. At this size durable commits that put are refused with [`StoreError::Full`];
+    /// lazy ones pass.
     pub max_size: u64,
     /// Trimmed journal segments kept for `radhook store recover`, in bytes.
     pub journal_keep: u64,
