@@ -52,6 +52,8 @@ pub enum Came {
 pub struct Planner {
     node: Arc<str>,
     endpoints: Vec<Endpoint>,
+    /// The numbers of all of them.
+    ids: Vec<EndpointId>,
 }
 
 /// Changes that are not committed yet, and whom to tell once they are.
@@ -78,7 +80,8 @@ impl Planner {
         if !draft.is_empty() {
             store.commit(&draft.into_batch(), Durability::Durable)?;
         }
-        Ok(Self { node, endpoints })
+        let ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
+        Ok(Self { node, endpoints, ids })
     }
 
     /// The number of a configured endpoint.
@@ -97,7 +100,8 @@ impl Planner {
             Ok(meaning) => meaning,
             Err(why) => return Ok(Came::Meaningless(why)),
         };
-        let told_key = records::told(&meaning.base());
+        let base = meaning.base();
+        let told_key = records::told(&base);
         let told = forgiving(plan.draft.read::<Told>(&told_key))?;
         let dated = meaning.is_dated(exchange.received_at);
         let occurrence = match repeat::judge(told, meaning.happened_at, dated) {
@@ -116,12 +120,8 @@ impl Planner {
 
         let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
         plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
-        let head = EventHead {
-            id: event.id,
-            kind: event.kind,
-            received_at: exchange.received_at.as_millisecond(),
-            base: meaning.base(),
-        };
+        let head =
+            EventHead { id: event.id, kind: event.kind, received_at: exchange.received_at.as_millisecond(), base };
         let json = serde_json::to_vec(&event).expect("an event has only string keys and serialises into memory");
         plan.draft.put(records::event(number), EventRecord { head, json }.encode());
         let told = Told { event: number, happened_at: meaning.happened_at.as_millisecond(), occurrence };
@@ -165,7 +165,7 @@ impl Planner {
         queue.placed().into_iter().for_each(|place| plan.rung[at].placed(place));
         plan.rung[at].settled.push(outcome.event);
         if outcome.then == queue::Then::Delivered {
-            history::settled(&mut plan.draft, &self.ids(), outcome.endpoint, outcome.event)?;
+            history::settled(&mut plan.draft, &self.ids, outcome.endpoint, outcome.event)?;
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Planner {
         now: i64,
         wanted: u64,
     ) -> Result<u64, StoreError> {
-        let given_back = history::forget(&mut plan.draft, store, options, &self.ids(), now, wanted)?;
+        let given_back = history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)?;
         let looks = store.range(
             &records::expiry(i64::MIN, &[0; 16]),
             &records::expiry(now.saturating_add(1), &[0; 16]),
@@ -227,10 +227,6 @@ impl Planner {
                 route.bell.ring(rung);
             }
         }
-    }
-
-    fn ids(&self) -> Vec<EndpointId> {
-        self.endpoints.iter().map(|endpoint| endpoint.id).collect()
     }
 }
 
