@@ -1,12 +1,12 @@
 //! The accounting source behind a real FreeRADIUS, with a real radclient in front. Both must be installed;
 //! `tests/run` sees to that.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -16,10 +16,9 @@ use radhook::secret::Secret;
 use radhook::source::AccountingOptions;
 use radhook::source::accounting::{self, AccountingSource};
 use radhook::source::client::{Client, Clients, Requirement};
+use support::debugged::{DICTIONARIES, Debugged};
 
-const FREERADIUS: &str = "/usr/sbin/freeradius";
-const DICTIONARIES: &str = "/usr/share/freeradius";
-/// How long FreeRADIUS may take for anything.
+/// How long a packet may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn start_source() -> (AccountingSource, Receiver<Submission>) {
@@ -57,24 +56,11 @@ fn radclient(port: u16, attributes: &str) -> bool {
     radclient.wait().unwrap().success()
 }
 
-/// A FreeRADIUS that proxies all accounting to one home server. It is ended when dropped.
-struct FreeRadius {
-    child: Child,
-    port: u16,
-    lines: Mutex<mpsc::Receiver<String>>,
-    _directory: tempfile::TempDir,
-}
-
-impl FreeRadius {
-    fn start(home_server_port: u16, status_check: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Free a moment ago. FreeRADIUS cannot be asked to choose one and tell.
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let at = directory.path().display();
-        let config = format!(
-            "prefix = /usr\nname = freeradius\nlogdir = {at}\nrun_dir = {at}\npidfile = {at}/pid\n\
-             client loopback {{\n ipaddr = 127.0.0.1\n secret = s3cret\n}}\n\
-             thread pool {{\n start_servers = 1\n max_servers = 2\n}}\n\
+/// A FreeRADIUS that proxies all accounting to one home server.
+fn proxy(home_server_port: u16, status_check: &str) -> Debugged {
+    Debugged::start(|port| {
+        format!(
+            "thread pool {{\n start_servers = 1\n max_servers = 2\n}}\n\
              home_server radhook {{\n type = acct\n ipaddr = 127.0.0.1\n port = {home_server_port}\n secret = s3cret\n\
              {status_check}\n check_interval = 6\n check_timeout = 1\n num_answers_to_alive = 3\n\
              response_window = 1\n zombie_period = 1\n}}\n\
@@ -82,45 +68,8 @@ impl FreeRadius {
              realm radhook {{\n acct_pool = radhook\n}}\n\
              server default {{\n listen {{\n type = acct\n ipaddr = 127.0.0.1\n port = {port}\n }}\n\
              preacct {{\n update control {{\n &Proxy-To-Realm := \"radhook\"\n }}\n }}\n accounting {{\n }}\n}}\n"
-        );
-        std::fs::write(directory.path().join("radiusd.conf"), config).unwrap();
-        let mut child = Command::new(FREERADIUS)
-            .args(["-f", "-X", "-D", DICTIONARIES, "-d"])
-            .arg(directory.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = mpsc::channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let server = Self { child, port, lines: Mutex::new(lines), _directory: directory };
-        server.wait_until("Ready to process requests");
-        server
-    }
-
-    fn wait_until(&self, words: &str) {
-        let lines = self.lines.lock().unwrap();
-        loop {
-            let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("FreeRADIUS never says \"{words}\""));
-            if line.contains(words) {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for FreeRadius {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+        )
+    })
 }
 
 #[test]
@@ -153,11 +102,11 @@ fn radclient_gets_its_answers() {
 fn comes_back(status_check: &str) {
     let (source, intake) = start_source();
     let port = source.local_addrs()[0].port();
-    let server = FreeRadius::start(port, status_check);
+    let server = proxy(port, status_check);
     // Nothing is stored yet, so that nothing is answered but the check.
     let start = "User-Name = alice, Acct-Status-Type = Start, Acct-Session-Id = 1, NAS-IP-Address = 10.0.0.1";
-    assert!(!radclient(server.port, start));
-    server.wait_until(&format!("Marking home server 127.0.0.1 port {port} alive"));
+    assert!(!radclient(server.port(), start));
+    server.lines_until(&format!("Marking home server 127.0.0.1 port {port} alive"));
     let alive = Arc::new(AtomicBool::new(true));
     let writer = std::thread::spawn({
         let alive = alive.clone();
@@ -174,7 +123,7 @@ fn comes_back(status_check: &str) {
         }
     });
     let stop = "User-Name = alice, Acct-Status-Type = Stop, Acct-Session-Id = 2, NAS-IP-Address = 10.0.0.1";
-    assert!(radclient(server.port, stop), "FreeRADIUS passes the answer on");
+    assert!(radclient(server.port(), stop), "FreeRADIUS passes the answer on");
     alive.store(false, Ordering::Relaxed);
     let sessions = writer.join().unwrap();
     assert!(sessions.iter().any(|session| session == "2"));

@@ -1,85 +1,44 @@
 //! Every attribute of FreeRADIUS's own dictionaries, sent to a real FreeRADIUS: what it prints is what we decode.
 //! It must be installed; `tests/run` sees to that.
 
+mod support;
+
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
 use radhook::radius::dictionary::{DataType, Definition, Loader, Space, VendorFormat};
 use radhook::radius::{Dictionary, Packet, Value, decode, numbers};
+use support::debugged::{DICTIONARIES, Debugged, quoted};
 
-const FREERADIUS: &str = "/usr/sbin/freeradius";
-const DICTIONARIES: &str = "/usr/share/freeradius";
-/// How long FreeRADIUS may take for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// FreeRADIUS refuses packets with more attributes than 200.
 const MAX_ATTRIBUTES: usize = 150;
 
-/// A FreeRADIUS that accepts everybody and prints what it gets. It is ended when dropped.
+/// A FreeRADIUS that accepts everybody and prints what it gets.
 struct FreeRadius {
-    child: Child,
+    server: Debugged,
     socket: UdpSocket,
-    lines: mpsc::Receiver<String>,
-    _directory: tempfile::TempDir,
 }
 
 impl FreeRadius {
     fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        // Free a moment ago. FreeRADIUS cannot be asked to choose one and tell.
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let at = directory.path().display();
-        let config = format!(
-            "prefix = /usr\nname = freeradius\nlogdir = {at}\nrun_dir = {at}\npidfile = {at}/pid\n\
-             client loopback {{\n ipaddr = 127.0.0.1\n secret = s3cret\n}}\n\
-             thread pool {{\n start_servers = 1\n max_servers = 1\n}}\n\
-             server default {{\n listen {{\n type = auth\n ipaddr = 127.0.0.1\n port = {port}\n }}\n\
-             authorize {{\n update control {{\n &Auth-Type := Accept\n }}\n }}\n authenticate {{\n }}\n}}\n"
-        );
-        std::fs::write(directory.path().join("radiusd.conf"), config).unwrap();
-        let mut child = Command::new(FREERADIUS)
-            .args(["-f", "-X", "-D", DICTIONARIES, "-d"])
-            .arg(directory.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = mpsc::channel();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
+        let server = Debugged::start(|port| {
+            format!(
+                "thread pool {{\n start_servers = 1\n max_servers = 1\n}}\n\
+                 server default {{\n listen {{\n type = auth\n ipaddr = 127.0.0.1\n port = {port}\n }}\n\
+                 authorize {{\n update control {{\n &Auth-Type := Accept\n }}\n }}\n authenticate {{\n }}\n}}\n"
+            )
         });
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(("127.0.0.1", port)).unwrap();
-        let server = Self { child, socket, lines, _directory: directory };
-        server.lines_until("Ready to process requests");
-        server
-    }
-
-    fn lines_until(&self, words: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never says \"{words}\""));
-            if line.contains(words) {
-                return lines;
-            }
-            lines.push(line);
-        }
+        socket.connect(("127.0.0.1", server.port())).unwrap();
+        Self { server, socket }
     }
 
     /// Sends a packet and answers with the attributes that it prints: names and values.
     fn prints(&self, packet: &[u8]) -> Vec<(String, String)> {
         self.socket.send(packet).unwrap();
-        self.lines_until("Received Access-Request");
-        let lines = self.lines_until("# Executing section authorize");
+        self.server.lines_until("Received Access-Request");
+        let lines = self.server.lines_until("# Executing section authorize");
         let attribute = |line: &String| {
             let (_, line) = line.split_once(")   ")?;
             let (name, value) = line.split_once(" = ")?;
@@ -89,35 +48,13 @@ impl FreeRadius {
     }
 }
 
-impl Drop for FreeRadius {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A value as FreeRADIUS prints it, or nothing where it prints it in a way of its own: dates as local time.
 fn printed(kind: Option<DataType>, value: &Value) -> Option<String> {
     Some(match value {
         // Not UTF-8: our own way to write it.
         Value::Text(text) if text.contains("\\x") => return None,
         Value::Text(text) if kind == Some(DataType::InterfaceId) => text.to_string(),
-        Value::Text(text) => {
-            let mut quoted = String::from("\"");
-            for character in text.chars() {
-                match character {
-                    '"' => quoted.push_str("\\\""),
-                    '\\' => quoted.push_str("\\\\"),
-                    '\n' => quoted.push_str("\\n"),
-                    '\r' => quoted.push_str("\\r"),
-                    '\t' => quoted.push_str("\\t"),
-                    control @ ('\0'..' ' | '\x7f') => write!(quoted, "\\{:03o}", u32::from(control)).unwrap(),
-                    character => quoted.push(character),
-                }
-            }
-            quoted.push('"');
-            quoted
-        }
+        Value::Text(text) => quoted(text),
         Value::Octets(octets) => octets.iter().fold(String::from("0x"), |mut hex, octet| {
             write!(hex, "{octet:02x}").unwrap();
             hex

@@ -1,9 +1,9 @@
 //! Values as FreeRADIUS's own tools print them.
 
-use std::fmt::Write as _;
-
 use radhook::radius::Value;
 use radhook::radius::dictionary::DataType;
+
+use crate::support::debugged::quoted;
 
 /// A value as FreeRADIUS 3.2 prints it with its quotes.
 pub fn printed(kind: Option<DataType>, value: &Value) -> String {
@@ -23,20 +23,4 @@ pub fn printed(kind: Option<DataType>, value: &Value) -> String {
         }
         Value::Redacted => "[redacted]".to_owned(),
     }
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control @ ('\0'..' ' | '\x7f') => write!(quoted, "\\{:03o}", u32::from(control)).expect("a String grows"),
-            character => quoted.push(character),
-        }
-    }
-    quoted + "\""
 }

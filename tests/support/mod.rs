@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test crate uses a part")]
 
 pub mod daemon;
+pub mod debugged;
 pub mod disk;
 pub mod freeradius;
 pub mod http_sink;
