@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
-use radhook::exchange::{Exchange, Origin};
+use radhook::exchange::{Exchange, Login, Origin};
 use radhook::intake::{Planner, Route};
 use radhook::lab::nas::{Nas, NasOptions, Session};
-use radhook::radius::{Dictionary, Packet, decode};
+use radhook::radius::{Code, Dictionary, Packet, decode};
 use radhook::route::Subscription;
 use radhook::secret::Secret;
-use radhook::session::{self, Meaning};
+use radhook::session::{self, Known, Meaning};
 use radhook::store::bell::Bell;
 use radhook::store::{Durability, DurableStore, Store, StoreOptions};
 
@@ -45,7 +45,9 @@ fn exchange(session: &mut Session) -> Exchange {
             address: "10.0.0.1".parse().unwrap(),
         },
         received_at: now(),
-        code: 4,
+        code: Code::ACCOUNTING_REQUEST,
+        reply: None,
+        login: Login::default(),
         request: decode(&Packet::parse(&packet).unwrap(), &Dictionary::shipped()),
         swap_octets: false,
     }
@@ -67,7 +69,7 @@ fn event(criterion: &mut Criterion) {
     let meaning = Meaning::read(&update).unwrap();
     group.bench_function("native JSON", |bencher| {
         bencher.iter(|| {
-            let step = session::observe(black_box(&update), &meaning, None, meaning.id(0), &node);
+            let step = session::observe(black_box(&update), &meaning, Known::default(), meaning.id(0), &node);
             serde_json::to_vec(&step.event).unwrap()
         });
     });

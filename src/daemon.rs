@@ -4,7 +4,8 @@
 //! in; then delivery, which may finish what is under way for `GRACE`; then the writer, which writes down what is left; then the
 //! store. Whatever was not finished is on disk and goes on at the next start.
 
-use std::net::SocketAddr;
+mod sources;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,17 +18,15 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::admin::options::AdminAddress;
-use crate::admin::server::Bound;
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, api};
 use crate::config::{Config, DictionaryOptions};
 use crate::deliver::client::{ClientError, Sender};
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
+use crate::listen::{Address, Bound};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
-use crate::source::SourceError;
-use crate::source::accounting::{self, AccountingSource};
+use crate::source::{Inlet, Running, SourceError};
 use crate::store::bell::Bell;
 use crate::store::durable::DurableStore;
 use crate::store::{Store, StoreError};
@@ -53,19 +52,14 @@ pub enum StartError {
         /// What is wrong.
         source: ClientError,
     },
-    /// A source cannot listen.
-    #[error("source {source_name}: {source}")]
-    Source {
-        /// Its name.
-        source_name: String,
-        /// What is wrong.
-        source: SourceError,
-    },
+    /// A source cannot start.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The admin API cannot listen.
     #[error("admin address {address}: {source}")]
     Admin {
         /// The address.
-        address: AdminAddress,
+        address: Address,
         /// What the system said.
         source: std::io::Error,
     },
@@ -77,7 +71,7 @@ pub enum StartError {
 /// A running daemon.
 pub struct Daemon {
     runtime: Runtime,
-    sources: Vec<AccountingSource>,
+    sources: Vec<Box<dyn Running>>,
     intake: Intake,
     writer: JoinHandle<()>,
     writer_ended: Option<oneshot::Receiver<()>>,
@@ -92,8 +86,8 @@ pub struct Daemon {
 /// Where a daemon listens: a port of 0 in the config has become a real one.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
-    /// The accounting sources, with their names.
-    pub accounting: Vec<(Arc<str>, SocketAddr)>,
+    /// The sources: name, type, and where each listens or what it reads.
+    pub sources: Vec<(Arc<str>, &'static str, String)>,
     /// The admin API: `unix:/path` or `ip:port`.
     pub admin: Vec<String>,
 }
@@ -163,27 +157,28 @@ impl Daemon {
             daemon.deliveries.spawn_on(delivery.run(stop, GRACE), daemon.runtime.handle());
         }
 
-        let clients = Arc::new(config.clients.clone());
-        for options in &config.accounting {
-            let started = accounting::start(
-                options,
-                Arc::clone(&clients),
-                Arc::clone(&dictionary),
-                intake.submissions.clone(),
-                intake.health.readiness(),
-            );
+        let inlet = Inlet {
+            clients: Arc::new(config.clients.clone()),
+            dictionary,
+            submissions: intake.submissions.clone(),
+            readiness: intake.health.readiness(),
+        };
+        for options in &config.sources {
+            let started = sources::start(options, &inlet, &*table, daemon.runtime.handle());
             match started {
                 Ok(source) => {
-                    let bound = source.local_addrs().into_iter().map(|address| (Arc::clone(&options.name), address));
-                    daemon.addresses.accounting.extend(bound);
+                    let place = |place| (Arc::clone(options.name()), options.kind(), place);
+                    daemon.addresses.sources.extend(source.places().into_iter().map(place));
                     daemon.sources.push(source);
                 }
-                Err(source) => {
+                Err(error) => {
                     daemon.stop();
-                    return Err(StartError::Source { source_name: options.name.to_string(), source });
+                    return Err(error);
                 }
             }
         }
+        // Only the sources hold intake's end from here on.
+        drop(inlet);
 
         let state = Arc::new(Admin {
             node: Arc::clone(&config.node),
@@ -191,12 +186,7 @@ impl Daemon {
             store: Arc::clone(&daemon.store),
             store_max_size: config.store.max_size,
             intake,
-            sources: daemon
-                .addresses
-                .accounting
-                .iter()
-                .map(|(name, address)| (Arc::clone(name), "accounting", address.to_string()))
-                .collect(),
+            sources: daemon.addresses.sources.clone(),
             endpoints,
             metrics,
             token: config.admin.token.clone(),
@@ -205,7 +195,8 @@ impl Daemon {
             daemon.addresses.admin.extend(listener.address().ok());
             let (state, stop) = (Arc::clone(&state), daemon.stop_admin.subscribe());
             let serve = async move {
-                if let Err(error) = listener.serve(state, stop).await {
+                let router = api::router(state, listener.is_tcp());
+                if let Err(error) = listener.serve(router, stop).await {
                     error!(%error, "the admin API ended");
                 }
             };
@@ -231,9 +222,7 @@ impl Daemon {
 
     /// Takes everything down, in order. Says whether all went well.
     pub fn stop(mut self) -> bool {
-        for source in self.sources.drain(..) {
-            source.stop();
-        }
+        self.sources.drain(..).for_each(Running::stop);
         self.stop_delivery.send_replace(true);
         self.stop_admin.send_replace(true);
         self.runtime.block_on(async { while self.deliveries.join_next().await.is_some() {} });

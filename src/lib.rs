@@ -14,6 +14,7 @@ pub mod event;
 pub mod exchange;
 pub mod intake;
 pub mod lab;
+pub mod listen;
 pub mod metrics;
 pub mod radius;
 pub mod render;

@@ -34,6 +34,11 @@ pub const ACCOUNTING_ANSWERS: &str = "radhook_accounting_answers_total";
 /// Datagrams that the system dropped because an accounting port did not take them in time.
 pub const ACCOUNTING_OVERFLOWS: &str = "radhook_accounting_overflows_total";
 
+/// Packets that a relay or capture saw, by what was made of them.
+pub const OBSERVED_PACKETS: &str = "radhook_observed_packets_total";
+/// What a relay or capture saw and could not look at or keep.
+pub const OBSERVED_DROPS: &str = "radhook_observed_drops_total";
+
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
 /// Exchanges that were acknowledged and made no event.
@@ -85,11 +90,25 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         help: "Datagrams dropped by the system because the receive buffer of an accounting port was full, by source",
     },
+    Metric {
+        name: OBSERVED_PACKETS,
+        kind: Kind::Counter,
+        help: "Packets seen by a relay or capture, by source, client (\"unknown\" for none) and result: request, answer, \
+               accounting, retransmission, passed (makes no event), malformed, unexpected_code, bad_authenticator, \
+               bad_message_authenticator, no_message_authenticator, forged_reply, reply_without_request",
+    },
+    Metric {
+        name: OBSERVED_DROPS,
+        kind: Kind::Counter,
+        help: "What a relay or capture saw and made no event of, though it may have been one, by source and reason: \
+               queue_full, not_stored, too_many_waiting",
+    },
     Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
     Metric {
         name: EXCHANGES_WITHOUT_EVENT,
         kind: Kind::Counter,
-        help: "Exchanges that were acknowledged and made no event, by reason: repeat (told before), status_type (it makes no event), no_session_id",
+        help: "Exchanges that were acknowledged and made no event, by reason: repeat (told before), status_type (it makes no event), no_session_id, \
+               reply (none, or one that makes no event)",
     },
     Metric {
         name: READY,

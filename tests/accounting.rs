@@ -11,9 +11,9 @@ use radhook::exchange::{Readiness, Stored, Submission};
 use radhook::radius::authenticator::{self, MessageAuthenticator};
 use radhook::radius::{Code, Dictionary, Packet, numbers};
 use radhook::secret::Secret;
-use radhook::source::AccountingOptions;
 use radhook::source::accounting::{self, AccountingSource};
 use radhook::source::client::{Client, Clients, Requirement};
+use radhook::source::{AccountingOptions, Inlet, Running};
 
 const SECRET: &[u8] = b"xyzzy5461";
 const START: (u8, &[u8]) = (40, &[0, 0, 0, 1]);
@@ -23,6 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 static METRICS: LazyLock<PrometheusHandle> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("nobody else installs one in this process"));
+
+/// What a source needs of the house.
+fn inlet(clients: Clients, submissions: Sender<Submission>, readiness: Readiness) -> Inlet {
+    Inlet { clients: Arc::new(clients), dictionary: Dictionary::shipped(), submissions, readiness }
+}
 
 /// A source on free loopback ports, with the other end of its intake.
 struct Server {
@@ -59,9 +64,7 @@ impl Server {
         let options = AccountingOptions { name: name.into(), listen };
         let (sender, intake) = crossbeam_channel::bounded(room);
         let readiness = Readiness::new();
-        let source =
-            accounting::start(&options, Arc::new(clients), Dictionary::shipped(), sender.clone(), readiness.clone())
-                .unwrap();
+        let source = accounting::start(&options, &inlet(clients, sender.clone(), readiness.clone())).unwrap();
         Self { name: name.into(), source, intake, readiness, _intake: sender }
     }
 
@@ -181,7 +184,7 @@ fn an_answer_leaves_only_after_the_exchange_is_stored() {
     let submission = server.submission();
     nas.sync(to);
     let exchange = &submission.exchanges[0];
-    assert_eq!((exchange.code, &*exchange.origin.source, exchange.origin.kind), (4, "stored-first", "accounting"));
+    assert_eq!((exchange.code.0, &*exchange.origin.source, exchange.origin.kind), (4, "stored-first", "accounting"));
     assert_eq!((&*exchange.origin.client, exchange.origin.address), ("loopback", LOOPBACK.parse().unwrap()));
     assert_eq!(exchange.request.get(numbers::USER_NAME).and_then(|value| value.text()), Some("alice"));
     (submission.done)(Stored::Yes);
@@ -262,8 +265,7 @@ fn an_unknown_client_gets_no_answer() {
     let clients = Clients::new(vec![]);
     let options = AccountingOptions { name: "nobody".into(), listen: vec!["127.0.0.1:0".parse().unwrap()] };
     let (intake, submissions) = crossbeam_channel::bounded(1);
-    let nobody =
-        accounting::start(&options, Arc::new(clients), Dictionary::shipped(), intake, Readiness::new()).unwrap();
+    let nobody = accounting::start(&options, &inlet(clients, intake, Readiness::new())).unwrap();
     let nas = Nas::at(LOOPBACK);
     nas.send(&accounting_request(1, &[START]), (LOOPBACK, nobody.local_addrs()[0].port()));
     wait_until(|| {
@@ -464,9 +466,8 @@ fn an_address_that_is_taken_is_an_error_that_names_it() {
     let address = server.source.local_addrs()[0];
     let options = AccountingOptions { name: "second".into(), listen: vec![address] };
     let (intake, _submissions) = crossbeam_channel::bounded(1);
-    let error = accounting::start(&options, Arc::default(), Dictionary::shipped(), intake, Readiness::new())
-        .unwrap_err()
-        .to_string();
+    let error =
+        accounting::start(&options, &inlet(Clients::default(), intake, Readiness::new())).unwrap_err().to_string();
     assert!(error.starts_with(&format!("source \"second\" cannot listen on {address}: ")), "{error}");
 }
 
@@ -523,7 +524,7 @@ fn a_source_stops_while_intake_is_full_and_frees_its_ports() {
     let nas = Nas::at(LOOPBACK);
     nas.send(&accounting_request(1, &[START]), (LOOPBACK, address.port()));
     wait_until(|| find(r#"radhook_accounting_packets_total{source="full",client="loopback",result="accepted"} "#) == 1);
-    source.stop();
+    Running::stop(Box::new(source));
     assert!(intake.is_empty());
     UdpSocket::bind(address).expect("the port is free again");
 }
@@ -535,7 +536,7 @@ fn answers_still_leave_when_the_source_has_stopped() {
     let request = accounting_request(1, &[START]);
     nas.send(&request, (LOOPBACK, source.local_addrs()[0].port()));
     let submission = intake.recv_timeout(PATIENCE).unwrap();
-    source.stop();
+    Running::stop(Box::new(source));
     (submission.done)(Stored::Yes);
     assert!(genuine(&nas.receive().0, &request, SECRET));
 }

@@ -18,23 +18,24 @@ struct Room {
     may_use: &'static [&'static str],
 }
 
-/// What every room may use: a value that must not be printed, and the names of metrics.
-const LEAVES: &[&str] = &["secret", "metrics"];
+/// What every room may use: a value that must not be printed, the names of metrics, and where HTTP is answered.
+const LEAVES: &[&str] = &["secret", "metrics", "listen"];
 
 const ROOMS: &[Room] = &[
     // Leaves use nothing.
     Room { name: "secret", may_use: &[] },
     Room { name: "metrics", may_use: &[] },
+    Room { name: "listen", may_use: &[] },
     // Along the pipeline.
     Room { name: "radius", may_use: &[] },
     Room { name: "trace", may_use: &["radius"] },
-    Room { name: "exchange", may_use: &["radius"] },
+    Room { name: "exchange", may_use: &["radius", "event"] },
     Room { name: "event", may_use: &["radius"] },
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
     Room { name: "route", may_use: &["event"] },
     Room { name: "render", may_use: &["event"] },
     Room { name: "store", may_use: &["event"] },
-    Room { name: "source", may_use: &["radius", "exchange"] },
+    Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
     Room { name: "intake", may_use: &["radius", "exchange", "event", "session", "route", "render", "store"] },
     Room { name: "deliver", may_use: &["event", "render", "store"] },
     // Around it.
@@ -171,7 +172,9 @@ mod it_can_fail {
         let told = check("src/store/journal.rs", "use std::io;\n\nuse crate::deliver::Attempt;\n");
         assert_eq!(
             told,
-            ["src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics)"]
+            [
+                "src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics, listen)"
+            ]
         );
     }
 

@@ -13,9 +13,9 @@ use crossbeam_channel::Receiver;
 use radhook::exchange::{Readiness, Stored, Submission};
 use radhook::radius::Dictionary;
 use radhook::secret::Secret;
-use radhook::source::AccountingOptions;
 use radhook::source::accounting::{self, AccountingSource};
 use radhook::source::client::{Client, Clients, Requirement};
+use radhook::source::{AccountingOptions, Inlet};
 use support::debugged::{DICTIONARIES, Debugged};
 
 /// How long a packet may take to arrive.
@@ -32,14 +32,13 @@ fn start_source() -> (AccountingSource, Receiver<Submission>) {
     };
     let options = AccountingOptions { name: "acct".into(), listen: vec!["127.0.0.1:0".parse().unwrap()] };
     let (sender, intake) = crossbeam_channel::bounded(1000);
-    let source = accounting::start(
-        &options,
-        Arc::new(Clients::new(vec![client])),
-        Dictionary::shipped(),
-        sender,
-        Readiness::new(),
-    )
-    .unwrap();
+    let inlet = Inlet {
+        clients: Arc::new(Clients::new(vec![client])),
+        dictionary: Dictionary::shipped(),
+        submissions: sender,
+        readiness: Readiness::new(),
+    };
+    let source = accounting::start(&options, &inlet).unwrap();
     (source, intake)
 }
 

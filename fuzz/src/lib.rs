@@ -3,11 +3,11 @@
 //! They check more than that nothing panics: what must hold of every input is asserted. The same functions run over
 //! all seeds in `tests/corpora.rs`.
 
-use radhook::exchange::{Exchange, Origin};
+use radhook::exchange::{Exchange, Login, Origin};
 use radhook::radius::authenticator::{verify_request, verify_request_message};
 use radhook::radius::dictionary::Loader;
 use radhook::radius::{Dictionary, Packet, Value, decode, numbers};
-use radhook::session::{Meaning, observe};
+use radhook::session::{Known, Meaning, observe};
 use radhook::trace::capture::Capture;
 use radhook::trace::detail::{BadRecord, Reader, Record, attributes};
 use radhook::trace::link::Datagrams;
@@ -57,15 +57,18 @@ pub fn event(octets: &[u8]) {
             address: [192, 0, 2, 1].into(),
         },
         received_at: jiff::Timestamp::from_second(1_795_342_530).expect("it is a time"),
-        code: packet.code().0,
+        code: packet.code(),
         request: decode(&packet, &Dictionary::shipped()),
+        reply: None,
+        login: Login::default(),
         swap_octets: false,
     };
     let Ok(meaning) = Meaning::read(&exchange) else { return };
-    let first = observe(&exchange, &meaning, None, meaning.id(0), &"node".into());
+    let first = observe(&exchange, &meaning, Known::default(), meaning.id(0), &"node".into());
     let told = serde_json::to_string(&first.event).expect("every event is JSON");
     assert_eq!(meaning.id(0), Meaning::read(&exchange).expect("as before").id(0), "the same fact has the same id");
-    let again = observe(&exchange, &meaning, first.record, meaning.id(1), &"node".into());
+    let again =
+        observe(&exchange, &meaning, Known { record: first.record, login: None }, meaning.id(1), &"node".into());
     let again = serde_json::to_string(&again.event).expect("every event is JSON");
     assert!(!told.contains("[redacted]") && !again.contains("[redacted]"));
 }

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
-use super::options::{AdminAddress, AdminOptions};
+use super::options::AdminOptions;
+use crate::listen::Address;
 
 /// The daemon answers from memory and in pages; one that takes longer does not answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,7 +20,7 @@ pub struct AdminClient {
     runtime: Runtime,
     http: Client,
     base: String,
-    address: AdminAddress,
+    address: Address,
     token: Option<String>,
 }
 
@@ -30,7 +31,7 @@ pub enum AdminError {
     #[error("the daemon does not answer on {address}: {what}")]
     Unreachable {
         /// Where it should.
-        address: AdminAddress,
+        address: Address,
         /// What happened instead.
         what: String,
     },
@@ -48,17 +49,17 @@ impl AdminClient {
         let address = options
             .listen
             .iter()
-            .find(|address| matches!(address, AdminAddress::Unix(_)))
+            .find(|address| matches!(address, Address::Unix(_)))
             .or(options.listen.first())
             .ok_or_else(|| anyhow::anyhow!("the config has no admin address"))?
             .clone();
         let mut http = Client::builder().no_proxy().timeout(PATIENCE);
         let base = match &address {
-            AdminAddress::Unix(path) => {
+            Address::Unix(path) => {
                 http = http.unix_socket(path.clone());
                 "http://localhost".to_owned()
             }
-            AdminAddress::Tcp(address) => format!("http://{address}"),
+            Address::Tcp(address) => format!("http://{address}"),
         };
         let token = options.token.as_ref().map(|token| String::from_utf8_lossy(token.expose()).into_owned());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

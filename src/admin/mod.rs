@@ -8,7 +8,6 @@ pub mod client;
 pub mod deliveries;
 pub mod options;
 pub mod scrape;
-pub mod server;
 pub mod status;
 
 use std::sync::Arc;

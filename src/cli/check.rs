@@ -1,5 +1,7 @@
 //! `radhook check`: everything that is wrong with the config, or what the daemon would do with it.
 
+mod sources;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
@@ -49,8 +51,10 @@ fn summary(config: &Config, warnings: &[Remark]) -> String {
         let _ = writeln!(text, "{what:<12}{value}");
     };
     line("node", config.node.to_string());
-    for source in &config.accounting {
-        line("accounting", format!("{} on {}", source.name, list(source.listen.iter().map(|a| format!("udp {a}")))));
+    for source in &config.sources {
+        for (number, value) in sources::shown(source).into_iter().enumerate() {
+            line(if number == 0 { source.kind() } else { "" }, value);
+        }
     }
     for client in config.clients.iter() {
         line("client", show_client(client));
@@ -154,9 +158,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
 fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
     let mut objects: Vec<Value> = warnings.iter().map(|warning| remark("warning", warning)).collect();
     objects.push(json!({ "kind": "node", "name": &*config.node }));
-    objects.extend(config.accounting.iter().map(
-        |source| json!({ "kind": "source", "type": "accounting", "name": &*source.name, "listen": source.listen }),
-    ));
+    objects.extend(config.sources.iter().map(sources::object));
     objects.extend(config.clients.iter().map(|client| {
         json!({
             "kind": "client", "name": &*client.name, "address": client.network, "secret": client.secret.to_string(),

@@ -58,10 +58,11 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     std::fs::write(&path, config_text(&directory.0, &receiver)).context("writing the demo's config")?;
     let (config, _) = config::load(&path).map_err(|problems| anyhow::anyhow!("the demo's own config: {problems}"))?;
     let daemon = Daemon::start(&config, None)?;
-    let (_, radius) = daemon.addresses().accounting.first().context("the daemon listens nowhere")?;
+    let (_, _, radius) = daemon.addresses().sources.first().context("the daemon listens nowhere")?;
+    let radius = radius.parse().context("the daemon's own address")?;
 
-    stage.opening(*radius, receiver.address(), &directory.0);
-    let played = play(&stage, &receiver, *radius, args.pace);
+    stage.opening(radius, receiver.address(), &directory.0);
+    let played = play(&stage, &receiver, radius, args.pace);
     let status = played.and_then(|packets| Ok((packets, settled(&AdminClient::new(&config.admin)?)?)));
     let stopped = daemon.stop();
     let (packets, status) = status?;

@@ -82,13 +82,18 @@ fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 fn ready(format: LogFormat, addresses: &Addresses) {
     match format {
         LogFormat::Text => {
-            let accounting = addresses.accounting.iter().map(|(_, address)| format!(" accounting={address}"));
+            let sources = addresses.sources.iter().map(|(_, kind, place)| format!(" {kind}={place}"));
             let admin = addresses.admin.iter().map(|address| format!(" admin={address}"));
-            eprintln!("ready{}", accounting.chain(admin).collect::<String>());
+            eprintln!("ready{}", sources.chain(admin).collect::<String>());
         }
         LogFormat::Json => {
-            let accounting: Vec<_> = addresses.accounting.iter().map(|(_, address)| address.to_string()).collect();
-            eprintln!("{}", serde_json::json!({ "ready": { "accounting": accounting, "admin": addresses.admin } }));
+            let mut ready = serde_json::Map::new();
+            for (_, kind, place) in &addresses.sources {
+                let places = ready.entry(*kind).or_insert_with(|| serde_json::json!([]));
+                places.as_array_mut().into_iter().for_each(|places| places.push(place.as_str().into()));
+            }
+            ready.insert("admin".to_owned(), addresses.admin.clone().into());
+            eprintln!("{}", serde_json::json!({ "ready": ready }));
         }
     }
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
 use crate::route::Subscription;
-use crate::source::AccountingOptions;
+use crate::source::SourceOptions;
 use crate::source::client::Clients;
 use crate::store::StoreOptions;
 use files::Files;
@@ -44,8 +44,8 @@ pub struct Config {
     pub store: StoreOptions,
     /// All `[[client]]`.
     pub clients: Clients,
-    /// Every `[[source]]` of type `accounting`, in the order of the files.
-    pub accounting: Vec<AccountingOptions>,
+    /// Every `[[source]]`, in the order of the files.
+    pub sources: Vec<SourceOptions>,
     /// Every `[[endpoint]]`, in the order of the files.
     pub endpoints: Vec<Endpoint>,
     /// `[dictionary]`.

@@ -22,6 +22,11 @@ impl EventId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// One of its own, for what nobody can tell again.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+
     /// Reads the hyphenated form.
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(Self)

@@ -4,6 +4,7 @@
 //! `source` beside them. Absent facts are absent keys. That JSON is what the store keeps and what every other format is
 //! rendered from.
 
+pub mod auth;
 pub mod catalogue;
 pub mod facts;
 pub mod id;
@@ -17,15 +18,16 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Serialize, Serializer};
 
+pub use auth::Auth;
 pub use catalogue::EventType;
 pub use facts::{Counters, Facts};
 pub use id::{EventId, Fingerprint, Told};
 
 use crate::radius::Attributes;
 
-/// One event.
+/// One event; `data` is [`Data`] where it was made from RADIUS.
 #[derive(Debug, Clone, Serialize)]
-pub struct Event<'a> {
+pub struct Event<'a, D = Data<'a>> {
     /// The same for the same fact, by every path.
     pub id: EventId,
     /// Its type.
@@ -37,7 +39,7 @@ pub struct Event<'a> {
     /// How radhook learned of it.
     pub source: Source<'a>,
     /// What happened.
-    pub data: Data<'a>,
+    pub data: D,
 }
 
 /// `source`: how radhook learned of an event.
@@ -77,8 +79,14 @@ pub struct Data<'a> {
     /// The session it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Session<'a>>,
-    /// Everything the packet said, by dictionary name, secrets left out.
+    /// The login, of `auth.*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth<'a>>,
+    /// Everything the request said, by dictionary name, secrets left out.
     pub attributes: &'a Attributes,
+    /// The same of its reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_attributes: Option<&'a Attributes>,
 }
 
 impl<'a> Data<'a> {
@@ -104,7 +112,9 @@ impl<'a> Data<'a> {
                 .and_then(station::access_point)
                 .map(|(mac, ssid)| AccessPoint { mac: mac.to_string(), ssid }),
             session: None,
+            auth: None,
             attributes,
+            reply_attributes: None,
         }
     }
 }
@@ -224,6 +234,9 @@ pub struct Session<'a> {
     /// Acct-Terminate-Cause by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminate_cause: Option<&'a str>,
+    /// The `auth.accept` that let it begin, where it was seen and can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_id: Option<EventId>,
     /// What was added since the session's last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delta: Option<Delta>,

@@ -6,6 +6,7 @@
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
 pub mod health;
+mod logins;
 pub mod plan;
 mod room;
 
@@ -151,11 +152,11 @@ impl Writer {
         submitted: &Receiver<Submission>,
         settled: &Receiver<Outcome>,
     ) {
-        let mut exchanges: usize = submissions.iter().map(|submission| submission.exchanges.len()).sum();
+        let mut exchanges: usize = submissions.iter().map(Submission::len).sum();
         while exchanges < EXCHANGES_AT_ONCE
             && let Ok(submission) = submitted.try_recv()
         {
-            exchanges += submission.exchanges.len();
+            exchanges += submission.len();
             submissions.push(submission);
         }
         while self.unsettled.len() < OUTCOMES_AT_ONCE
@@ -189,7 +190,7 @@ impl Writer {
         let stored = if committed.is_some() { Stored::Yes } else { Stored::No };
         // The NAS waits, the receivers do not: acknowledgements go first.
         for submission in submissions {
-            let nothing_to_store = submission.exchanges.is_empty();
+            let nothing_to_store = submission.is_empty();
             (submission.done)(if nothing_to_store { Stored::Yes } else { stored });
         }
         if let Some(committed) = committed {
@@ -204,13 +205,20 @@ impl Writer {
         let store = &*self.store;
         let mut plan = self.planner.plan(store);
         let mut came = Vec::new();
-        for exchange in submissions.iter().flat_map(|submission| &submission.exchanges) {
-            came.push(self.planner.take_in(&mut plan, exchange, now)?);
+        for submission in submissions {
+            for exchange in &submission.exchanges {
+                came.push(self.planner.take_in(&mut plan, exchange, now)?);
+            }
+            for post in &submission.posts {
+                came.push(self.planner.take_post(&mut plan, post, now)?);
+            }
+            submission.bookmarks.iter().for_each(|bookmark| self.planner.mark(&mut plan, bookmark));
         }
         for outcome in &self.unsettled {
             self.planner.settle(&mut plan, outcome, now)?;
         }
-        let durability = if came.is_empty() { Durability::Lazy } else { Durability::Durable };
+        let durability =
+            if submissions.iter().all(Submission::is_empty) { Durability::Lazy } else { Durability::Durable };
         let rung = if plan.is_empty() { Vec::new() } else { plan.commit(store, durability)? };
         Ok(Committed { rung, came })
     }
@@ -266,6 +274,7 @@ fn count(came: Came) {
             let reason = match why {
                 Meaningless::Status => "status_type",
                 Meaningless::SessionId => "no_session_id",
+                Meaningless::Reply => "reply",
             };
             counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(1);
         }

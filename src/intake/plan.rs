@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use serde::Serialize;
 use tracing::error;
 
-use crate::event::{EventType, Told};
-use crate::exchange::Exchange;
+use super::logins;
+use crate::event::{Event, EventType, Source, Told};
+use crate::exchange::{Bookmark, Exchange, Origin, Post};
 use crate::route::Subscription;
 use crate::session::repeat::{self, Verdict};
-use crate::session::{self, Meaning, Meaningless};
+use crate::session::{self, Known, Meaning, Meaningless};
 use crate::store::bell::{Bell, Rung};
 use crate::store::queue::{self, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
@@ -45,6 +48,14 @@ pub enum Came {
     Repeat,
     /// Nothing: the packet carries no such meaning.
     Meaningless(Meaningless),
+}
+
+/// A fact, as far as repeats of it are found by.
+struct Fact {
+    base: [u8; 16],
+    occurrence: u32,
+    happened_at: Timestamp,
+    received_at: Timestamp,
 }
 
 /// Makes plans; holds what does not change between them.
@@ -101,33 +112,87 @@ impl Planner {
             Err(why) => return Ok(Came::Meaningless(why)),
         };
         let base = meaning.base();
-        let told_key = records::told(&base);
-        let told = forgiving(plan.draft.read::<Told>(&told_key))?;
-        let dated = meaning.is_dated(exchange.received_at);
-        let occurrence = match repeat::judge(told, meaning.happened_at, dated) {
+        let told = forgiving(plan.draft.read::<Told>(&records::told(&base)))?;
+        let occurrence = match repeat::judge(told, meaning.happened_at, meaning.is_dated) {
             Verdict::Repeat(_) => return Ok(Came::Repeat),
             Verdict::New(occurrence) => occurrence,
         };
 
         let session_key = meaning.session.map(|key| records::session(&key));
-        let known = match &session_key {
+        let record = match &session_key {
             Some(key) => forgiving(plan.draft.read::<session::Record>(key))?,
             None => None,
         };
-        let expired_at = known.as_ref().map(session::Record::expires_at);
-        let step = session::observe(exchange, &meaning, known, meaning.id(occurrence), &self.node);
-        let event = step.event;
+        let expired_at = record.as_ref().map(session::Record::expires_at);
+        let login = match meaning.wants_login(record.as_ref()) {
+            true => logins::find(&plan.draft, &meaning.logins(exchange))?,
+            false => None,
+        };
+        let step = session::observe(exchange, &meaning, Known { record, login }, meaning.id(occurrence), &self.node);
+        if step.event.kind == EventType::AuthAccept {
+            logins::keep(&mut plan.draft, &meaning.logins(exchange), step.event.id, now);
+        }
 
+        let told = Fact { base, occurrence, happened_at: meaning.happened_at, received_at: exchange.received_at };
+        let mut record = step.record;
+        self.tell(plan, &step.event, &told, record.as_mut(), now)?;
+        if let (Some(record), Some(key), Some(session)) = (record, session_key, meaning.session) {
+            // One look is planned when the record is made and one when its stop brings the time forward; every look
+            // plans the next, so an update costs nothing here.
+            let expires_at = record.expires_at();
+            if expired_at.is_none_or(|before| expires_at < before) {
+                plan.draft.put(records::expiry(expires_at, &session), Vec::new());
+            }
+            plan.draft.write(key, &record);
+        }
+        Ok(Came::Event(meaning.kind))
+    }
+
+    /// Plans a posted event.
+    pub fn take_post(&self, plan: &mut Plan<'_>, post: &Post, now: i64) -> Result<Came, StoreError> {
+        let happened_at = post.timestamp.unwrap_or(post.received_at);
+        let base = *post.id.as_bytes();
+        let told = forgiving(plan.draft.read::<Told>(&records::told(&base)))?;
+        // Whoever gives the same id says the same, however long ago.
+        if told.is_some() {
+            return Ok(Came::Repeat);
+        }
+        let Origin { source, kind, client, address } = &post.origin;
+        let received_at = post.received_at;
+        let node = Arc::clone(&self.node);
+        let source = Source { name: source, kind, client, address: *address, received_at, node };
+        let event = Event { id: post.id, kind: post.kind, timestamp: happened_at, source, data: &post.data };
+        self.tell(plan, &event, &Fact { base, occurrence: 0, happened_at, received_at }, None, now)?;
+        Ok(Came::Event(post.kind))
+    }
+
+    /// Plans how far a source has read.
+    pub fn mark(&self, plan: &mut Plan<'_>, bookmark: &Bookmark) {
+        let key = records::bookmark(&bookmark.source, &bookmark.item);
+        match &bookmark.place {
+            Some(place) => plan.draft.put(key, place.clone()),
+            None => plan.draft.delete(key),
+        }
+    }
+
+    /// Plans to keep an event and to queue it for every endpoint that asked for it.
+    fn tell(
+        &self,
+        plan: &mut Plan<'_>,
+        event: &Event<'_, impl Serialize>,
+        fact: &Fact,
+        mut record: Option<&mut session::Record>,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
         plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
-        let head =
-            EventHead { id: event.id, kind: event.kind, received_at: exchange.received_at.as_millisecond(), base };
-        let json = serde_json::to_vec(&event).expect("an event has only string keys and serialises into memory");
+        let received_at = fact.received_at.as_millisecond();
+        let head = EventHead { id: event.id, kind: event.kind, received_at, base: fact.base };
+        let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");
         plan.draft.put(records::event(number), EventRecord { head, json }.encode());
-        let told = Told { event: number, happened_at: meaning.happened_at.as_millisecond(), occurrence };
-        plan.draft.write(told_key, &told);
-
-        let mut record = step.record;
+        let happened_at = fact.happened_at.as_millisecond();
+        let told = Told { event: number, happened_at, occurrence: fact.occurrence };
+        plan.draft.write(records::told(&fact.base), &told);
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
             let Some(route) = &endpoint.route else { continue };
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
@@ -142,16 +207,7 @@ impl Planner {
             queue.push(number, now, after)?;
             queue.placed().into_iter().for_each(|place| rung.placed(place));
         }
-        if let (Some(record), Some(key), Some(session)) = (record, session_key, meaning.session) {
-            // One look is planned when the record is made and one when its stop brings the time forward; every look
-            // plans the next, so an update costs nothing here.
-            let expires_at = record.expires_at();
-            if expired_at.is_none_or(|before| expires_at < before) {
-                plan.draft.put(records::expiry(expires_at, &session), Vec::new());
-            }
-            plan.draft.write(key, &record);
-        }
-        Ok(Came::Event(event.kind))
+        Ok(())
     }
 
     /// Plans the outcome of an attempt.
@@ -217,6 +273,7 @@ impl Planner {
             }
             plan.draft.delete(key.clone());
         }
+        logins::forget(&mut plan.draft, store, now)?;
         Ok(given_back)
     }
 
@@ -249,7 +306,7 @@ const LOOKS_AT_ONCE: usize = 2_000;
 
 /// A record that cannot be read must not silence its NAS for ever: it is reported, and written anew as if it had not
 /// been there. Errors of the store itself pass on.
-fn forgiving<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+pub(super) fn forgiving<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(StoreError::Record { key, what }) => {
             error!(?key, what, "a record cannot be read and is made anew");

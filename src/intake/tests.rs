@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::event::EventType;
-use crate::exchange::{Exchange, Origin};
-use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
+use crate::exchange::{Exchange, Login, Origin};
+use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
 use crate::route::Subscription;
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
@@ -29,7 +29,9 @@ fn packet(status: u64, session: &str, time: u64) -> Exchange {
             address: "127.0.0.1".parse().unwrap(),
         },
         received_at: "2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap(),
-        code: 4,
+        code: Code::ACCOUNTING_REQUEST,
+        reply: None,
+        login: Login::default(),
         request: Attributes::from_iter([
             number(numbers::ACCT_STATUS_TYPE, status),
             text(numbers::ACCT_SESSION_ID, session),
@@ -231,8 +233,8 @@ fn readiness_comes_back_by_itself_when_the_store_accepts_again_though_nobody_sen
     let (intake, thread) = start(Arc::clone(&table), planner, options(100), ends).unwrap();
     store.refuses.store(true, Ordering::SeqCst);
     let (tell, told) = crossbeam_channel::unbounded();
-    let done = Box::new(move |stored| tell.send(stored).unwrap());
-    intake.submissions.send(Submission { exchanges: vec![packet(START, "a", 0)], done }).unwrap();
+    let done = move |stored| tell.send(stored).unwrap();
+    intake.submissions.send(Submission::of(vec![packet(START, "a", 0)], done)).unwrap();
     assert_eq!(told.recv(), Ok(Stored::No));
     assert!(intake.health.refusal().is_some());
     store.refuses.store(false, Ordering::SeqCst);
@@ -299,8 +301,7 @@ fn nothing_is_acknowledged_while_the_store_refuses_and_outcomes_still_pass() {
     let (tell, told) = crossbeam_channel::unbounded();
     let submit = |exchanges: Vec<Exchange>| {
         let tell = tell.clone();
-        let done = Box::new(move |stored| tell.send(stored).unwrap());
-        intake.submissions.send(Submission { exchanges, done }).unwrap();
+        intake.submissions.send(Submission::of(exchanges, move |stored| tell.send(stored).unwrap())).unwrap();
         told.recv().unwrap()
     };
     assert_eq!(submit(vec![packet(START, "a", 0)]), Stored::Yes);

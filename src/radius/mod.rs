@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod authenticator;
+pub mod credentials;
 pub mod decode;
 pub mod dictionary;
 pub mod numbers;
@@ -15,6 +16,7 @@ pub mod response;
 pub(crate) mod sample;
 
 pub use attribute::{Attribute, AttributeId, Attributes, Value};
+pub use credentials::Method;
 pub use decode::decode;
 pub use dictionary::Dictionary;
 pub use packet::{Code, Packet, PacketError};

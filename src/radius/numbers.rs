@@ -26,6 +26,8 @@ rfc! {
     FRAMED_IP_ADDRESS = 8;
     /// RFC 2865 §5.18.
     REPLY_MESSAGE = 18;
+    /// RFC 2865 §5.24.
+    STATE = 24;
     /// RFC 2865 §5.25.
     CLASS = 25;
     /// RFC 2865 §5.26.
@@ -109,6 +111,19 @@ rfc! {
     /// RFC 6911 §3.1.
     FRAMED_IPV6_ADDRESS = 168;
 }
+
+/// The vendor of the attributes with which FreeRADIUS marks copies for radhook: the number that RFC 5612 keeps free for
+/// examples, which is no vendor's. They never leave the host, or the pair of hosts, that were set up for it.
+pub const VENDOR_RADHOOK: u32 = 32_473;
+
+/// The address that a copied request came from.
+pub const RADHOOK_CLIENT: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 1 };
+/// The name of the reply's packet code. What stands before it belongs to the request, what stands behind it to the reply.
+pub const RADHOOK_RESULT: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 2 };
+/// The Request Authenticator of a copied request.
+pub const RADHOOK_AUTHENTICATOR: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 3 };
+/// How the user of a copied request proved who they are, as FreeRADIUS names it.
+pub const RADHOOK_METHOD: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 4 };
 
 /// Microsoft's private enterprise number (RFC 2548).
 pub const VENDOR_MICROSOFT: u32 = 311;

@@ -49,6 +49,11 @@ impl Code {
     /// RFC 5176 §2.2.
     pub const COA_NAK: Self = Self(45);
 
+    /// The code of this name, compared without case.
+    pub fn named(name: &str) -> Option<Self> {
+        (0..=u8::MAX).map(Self).find(|code| code.name().is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    }
+
     /// Its name in the RFCs, where it has one.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Meaning, Status, began};
-use crate::event::{Counters, Delta, Facts};
+use super::accounting::began;
+use super::{Meaning, Status};
+use crate::event::{Counters, Delta, EventId, Facts};
 
 /// A session between two packets, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,24 +24,30 @@ pub struct Record {
     counters: Counters,
     /// Per endpoint, the last event of this session that was queued for it: what keeps their order.
     last_queued: Vec<(u32, u64)>,
+    /// The `auth.accept` that let it begin.
+    auth_id: Option<[u8; 16]>,
 }
 
 impl Record {
     /// The record that a packet finds: the known one, or, for a start of a session that already ended or began at
     /// another time (a session id used again) and for a session never heard of, a new one.
-    pub(super) fn next(known: Option<Self>, meaning: &Meaning<'_>) -> Self {
-        let begins = began(meaning);
+    pub(super) fn next(known: Option<Self>, login: Option<EventId>, meaning: &Meaning<'_>, status: Status) -> Self {
+        let begins = began(meaning, status);
+        let login = login.map(|id| *id.as_bytes());
         match known {
-            Some(record) if meaning.status != Status::Start || !record.is_over_before(begins) => record,
+            Some(record) if status != Status::Start || !record.is_over_before(begins) => {
+                Self { auth_id: record.auth_id.or(login), ..record }
+            }
             // The order towards receivers goes on, though the session is another.
             known => Self {
                 started_at: begins.as_millisecond(),
                 seen_at: begins.as_millisecond(),
                 heard_at: begins.as_millisecond(),
                 stopped: false,
-                duration: (meaning.status == Status::Start).then_some(0),
-                counters: if meaning.status == Status::Start { ZERO } else { Counters::default() },
+                duration: (status == Status::Start).then_some(0),
+                counters: if status == Status::Start { ZERO } else { Counters::default() },
                 last_queued: known.map(|record| record.last_queued).unwrap_or_default(),
+                auth_id: login,
             },
         }
     }
@@ -51,11 +58,11 @@ impl Record {
     }
 
     /// The record after the packet.
-    pub(super) fn settled(mut self, meaning: &Meaning<'_>, received_at: Timestamp) -> Self {
+    pub(super) fn settled(mut self, meaning: &Meaning<'_>, status: Status, received_at: Timestamp) -> Self {
         let Facts { session_time, counters, .. } = meaning.facts;
         self.seen_at = self.seen_at.max(meaning.happened_at.as_millisecond());
         self.heard_at = received_at.as_millisecond();
-        self.stopped |= meaning.status == Status::Stop;
+        self.stopped |= status == Status::Stop;
         // A late packet's smaller figures do not take the session back.
         self.duration = self.duration.max(session_time);
         self.counters = Counters {
@@ -70,6 +77,11 @@ impl Record {
     /// When the session began.
     pub fn started_at(&self) -> Timestamp {
         Timestamp::from_millisecond(self.started_at).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The `auth.accept` that let it begin, if one was found.
+    pub fn auth_id(&self) -> Option<EventId> {
+        self.auth_id.map(EventId::from_bytes)
     }
 
     /// Notes that `event` of this session is queued for an endpoint, and returns the one queued before it.

@@ -1,7 +1,7 @@
 use super::repeat::{Verdict, judge};
 use super::*;
 use crate::event::Told;
-use crate::exchange::Origin;
+use crate::exchange::{Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
 use serde_json::{Value as Json, json};
 
@@ -34,7 +34,9 @@ fn packet(status: u64, after: i64, more: Vec<Attribute>) -> Exchange {
             address: "10.0.0.1".parse().unwrap(),
         },
         received_at: Timestamp::from_second(ARRIVAL + after).unwrap(),
-        code: 4,
+        code: Code::ACCOUNTING_REQUEST,
+        reply: None,
+        login: Login::default(),
         request,
         swap_octets: false,
     }
@@ -48,7 +50,7 @@ fn tell(packets: &[Exchange]) -> Vec<Json> {
         .map(|exchange| {
             let meaning = Meaning::read(exchange).unwrap();
             let id = meaning.id(0);
-            let step = observe(exchange, &meaning, record.take(), id, &"node-1".into());
+            let step = observe(exchange, &meaning, Known { record: record.take(), login: None }, id, &"node-1".into());
             record = step.record;
             serde_json::to_value(&step.event).unwrap()
         })
@@ -161,8 +163,8 @@ fn a_repeat_is_told_from_a_new_occurrence_by_when_it_happened() {
         (Meaning::read(&first).unwrap(), Meaning::read(&retransmitted).unwrap(), Meaning::read(&after_reboot).unwrap());
     assert_eq!((a.base(), b.base()), (b.base(), c.base()));
     let told = Some(Told { event: 1, happened_at: a.happened_at.as_millisecond(), occurrence: 0 });
-    assert_eq!(judge(told, b.happened_at, b.is_dated(retransmitted.received_at)), Verdict::Repeat(1));
-    assert_eq!(judge(told, c.happened_at, c.is_dated(after_reboot.received_at)), Verdict::New(1));
+    assert_eq!(judge(told, b.happened_at, b.is_dated), Verdict::Repeat(1));
+    assert_eq!(judge(told, c.happened_at, c.is_dated), Verdict::New(1));
     assert_ne!(a.id(0), c.id(1));
 }
 

@@ -1,22 +1,61 @@
-//! The ways in: one file each. A source turns what it receives into exchanges and hands them to intake.
+//! The ways in: one file or folder each. A source turns what it receives into exchanges and hands them to intake.
+//!
+//! ```text
+//! accounting ─────────────────────────────────────────────▶ intake, and answers when stored
+//! relay, capture ──▶ observer: pairs requests and replies ─▶ intake
+//! detail ──▶ records, with bookmarks ─────────────────────▶ intake
+//! local ───▶ posts ───────────────────────────────────────▶ intake, and answers when stored
+//! ```
 
 pub mod accounting;
+pub mod capture;
 pub mod client;
+mod copied;
+pub mod detail;
 mod duplicates;
+pub mod local;
 pub mod log_limit;
+pub mod observer;
+mod options;
+mod pairing;
+pub mod relay;
+mod trust;
 mod udp;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// A `[[source]]` of type `accounting`: answers Accounting-Request (RFC 2866) and Status-Server (RFC 5997).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountingOptions {
-    /// Its name in events and metrics.
-    pub name: Arc<str>,
-    /// The UDP addresses it answers on. Port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+use crossbeam_channel::Sender;
+
+use crate::exchange::{Readiness, Submission};
+use crate::listen::Address;
+use crate::radius::Dictionary;
+use client::Clients;
+pub use options::{
+    AccountingOptions, CaptureOptions, DetailOptions, LocalOptions, ProbeOptions, RelayOptions, SourceOptions,
+};
+
+/// What every source needs of the house.
+#[derive(Debug, Clone)]
+pub struct Inlet {
+    /// Who may send.
+    pub clients: Arc<Clients>,
+    /// What attributes are called.
+    pub dictionary: Arc<Dictionary>,
+    /// Where to hand in what was received.
+    pub submissions: Sender<Submission>,
+    /// Whether that is stored at present.
+    pub readiness: Readiness,
+}
+
+/// A running source.
+pub trait Running: Send {
+    /// Where it listens or what it reads, in words for the ready line and the status.
+    fn places(&self) -> Vec<String>;
+
+    /// Takes nothing more in, hands over what it has, and returns when its threads have ended.
+    fn stop(self: Box<Self>);
 }
 
 /// Why a source cannot start.
@@ -29,6 +68,26 @@ pub enum SourceError {
         name: Arc<str>,
         /// The address.
         address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What it reads cannot be opened.
+    #[error("source \"{name}\" cannot read {what}: {error}")]
+    Open {
+        /// The source.
+        name: Arc<str>,
+        /// What it is to read.
+        what: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// An address for HTTP cannot be listened on.
+    #[error("source \"{name}\" cannot listen on {address}: {error}")]
+    Http {
+        /// The source.
+        name: Arc<str>,
+        /// The address.
+        address: Address,
         /// What the system says.
         error: io::Error,
     },

@@ -8,6 +8,9 @@
 //! | `T` id of the first occurrence | [`Told`]: which event a fact made |
 //! | `S` session key | the session's record (the session room's) |
 //! | `X` time, session key | nothing: when to look whether the session's record can go |
+//! | `L` login key | [`Login`]: the `auth.accept` that a session may find |
+//! | `Y` time, login key | nothing: when the login is forgotten |
+//! | `B` source, 0, item | how far the source has read the item, in its own words |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
@@ -198,6 +201,42 @@ pub fn read_expiry(key: &[u8]) -> Option<(i64, [u8; 16])> {
     let rest = key.strip_prefix(b"X")?;
     let (at, session) = rest.split_first_chunk::<8>()?;
     Some((unordered(*at), session.try_into().ok()?))
+}
+
+/// A login that waits for its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// The `auth.accept`.
+    pub event: EventId,
+    /// When it can be forgotten, in milliseconds since 1970.
+    pub until: i64,
+}
+
+/// The key of a login.
+pub fn login(login: &[u8; 16]) -> Key {
+    key(b'L', &[login])
+}
+
+/// The key of the end of a login, at a time in milliseconds since 1970.
+pub fn login_end(at: i64, login: &[u8; 16]) -> Key {
+    key(b'Y', &[&ordered(at), login])
+}
+
+/// The parts of a [`login_end`] key.
+pub fn read_login_end(key: &[u8]) -> Option<(i64, [u8; 16])> {
+    let rest = key.strip_prefix(b"Y")?;
+    let (at, login) = rest.split_first_chunk::<8>()?;
+    Some((unordered(*at), login.try_into().ok()?))
+}
+
+/// The key of a bookmark. A source's name holds no NUL.
+pub fn bookmark(source: &str, item: &[u8]) -> Key {
+    key(b'B', &[source.as_bytes(), &[0], item])
+}
+
+/// The item in a [`bookmark`] key of this source.
+pub fn read_bookmark<'k>(source: &str, key: &'k [u8]) -> Option<&'k [u8]> {
+    key.strip_prefix(b"B")?.strip_prefix(source.as_bytes())?.strip_prefix(&[0])
 }
 
 /// The key of an endpoint.

@@ -56,7 +56,7 @@ impl Role {
 
 /// Whether a reply of this code can answer a request of that one. Any reply answers a Status-Server, as the port it
 /// was sent to decides (RFC 5997 §3).
-fn answers(reply: Code, request: Code) -> bool {
+pub fn answers(reply: Code, request: Code) -> bool {
     match request {
         Code::ACCESS_REQUEST => {
             matches!(reply, Code::ACCESS_ACCEPT | Code::ACCESS_REJECT | Code::ACCESS_CHALLENGE)

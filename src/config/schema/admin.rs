@@ -2,30 +2,25 @@
 
 use std::path::PathBuf;
 
-use super::source::{Bound, socket};
-use crate::admin::options::{AdminAddress, AdminOptions};
+use super::listen::{Bound, address};
+use crate::admin::options::AdminOptions;
 use crate::config::reader::{Claims, Reader, Scope};
 use crate::config::secret::secret;
-use crate::config::tree::{Node, Place, Value};
+use crate::config::tree::Place;
 use crate::config::value::one_or_more;
+use crate::listen::Address;
 
 const DEFAULT_SOCKET: &str = "/run/radhook/admin.sock";
 
 /// The most addresses; one socket and a few interfaces are usual.
 const MAX_LISTEN: usize = 16;
 
-/// The longest socket path, in bytes: Linux has 108 for it with its final NUL (unix(7)).
-const MAX_SOCKET_PATH: usize = 107;
-
 /// Below 16 bytes a token can be guessed over the network.
 const SHORT_TOKEN: usize = 16;
 
-/// Stands before the path of a Unix socket.
-const UNIX: &str = "unix:";
-
 /// Where the admin API answers, and to whom.
 pub(in crate::config) fn options(top: &mut Reader<'_>) -> Option<AdminOptions> {
-    let default = || vec![AdminAddress::Unix(PathBuf::from(DEFAULT_SOCKET))];
+    let default = || vec![Address::Unix(PathBuf::from(DEFAULT_SOCKET))];
     let read = |table: &mut Reader<'_>| {
         let expected = "\"unix:/path\", an address and port, or an array of them";
         let listen = match table.node("listen") {
@@ -40,10 +35,10 @@ pub(in crate::config) fn options(top: &mut Reader<'_>) -> Option<AdminOptions> {
         let (mut bound, mut paths) = (Bound::default(), Claims::new());
         for (address, place) in &listen {
             match address {
-                AdminAddress::Unix(path) => {
+                Address::Unix(path) => {
                     paths.claim(scope, path, *place, |path| format!("unix:{} is named twice", path.display()));
                 }
-                AdminAddress::Tcp(address) => {
+                Address::Tcp(address) => {
                     bound.bind(scope, *address, *place);
                     if !table.has("token") {
                         let what = format!("{address} needs a `token`: every user and web page of a host can reach it");
@@ -64,30 +59,6 @@ pub(in crate::config) fn options(top: &mut Reader<'_>) -> Option<AdminOptions> {
         Some(_) => top.table("admin", read)?,
         None => Some(AdminOptions { listen: default(), token: None }),
     }
-}
-
-/// `unix:/path` or an address and port, and where it stands.
-fn address(scope: &Scope<'_>, node: &Node) -> Option<(AdminAddress, Place)> {
-    let Value::Text(text) = &node.value else {
-        scope.wrong_type(node, "\"unix:/path\" or an address and port");
-        return None;
-    };
-    let Some(path) = text.strip_prefix(UNIX) else {
-        return socket(scope, node).map(|(address, place)| (AdminAddress::Tcp(address), place));
-    };
-    let path_here = scope.path(path);
-    let length = path_here.as_os_str().len();
-    if path.is_empty() || path.contains('\0') {
-        let what = format!("`{}` names no socket after {UNIX}", node.key);
-        scope.problem(node.place, what, format!("write \"{UNIX}{DEFAULT_SOCKET}\""));
-        return None;
-    }
-    if length > MAX_SOCKET_PATH {
-        let what = format!("`{}` is a path of {length} bytes, and a socket's has at most {MAX_SOCKET_PATH}", node.key);
-        scope.problem(node.place, what, None);
-        return None;
-    }
-    Some((AdminAddress::Unix(path_here), node.place))
 }
 
 /// A token that no request can carry is refused; one that protects little is warned about.

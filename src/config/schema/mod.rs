@@ -4,6 +4,7 @@
 pub(super) mod admin;
 mod client;
 mod endpoint;
+mod listen;
 mod signature;
 mod source;
 pub(super) mod store;
@@ -16,6 +17,7 @@ use nix::unistd::gethostname;
 use super::reader::Reader;
 use super::value::{flag, list, name, path};
 use super::{Config, DictionaryOptions};
+use crate::source::SourceOptions;
 use crate::source::client::Clients;
 
 /// Keys of the design whose rooms are not built yet.
@@ -33,19 +35,21 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     };
     let store = store::options(top);
     let clients = client::clients(top);
-    let accounting = source::accounting(top);
+    let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
     let endpoints = endpoint::endpoints(top);
     let dictionary = dictionary(top);
     let admin = admin::options(top);
+    // The other sources believe those whom they watch.
+    let answers = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Accounting(_)));
     for (there, table, what, help) in [
         (
-            accounting.is_some(),
+            sources.is_some(),
             "[[source]]",
             "nothing would come in",
             "add one with type = \"accounting\" and listen = \"0.0.0.0:1813\"",
         ),
         (
-            clients.is_some(),
+            clients.is_some() || !answers,
             "[[client]]",
             "every packet would be dropped as from a stranger",
             "add one for each FreeRADIUS or NAS, with name, address and secret",
@@ -64,8 +68,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     Some(Config {
         node: node?,
         store: store?,
-        clients: Clients::new(clients?),
-        accounting: accounting?,
+        clients: Clients::new(clients.unwrap_or_default()),
+        sources: sources?,
         endpoints: endpoints?,
         dictionary,
         admin: admin?,

@@ -185,7 +185,7 @@ fn the_admin_api_needs_a_token_on_tcp_also_on_loopback() {
         "[admin]\nlisten = [\"unix:/a\", \"unix:/a\", \"unix:\"]\ntoken = \"a b\"",
         &[
             "x.toml:2:22: unix:/a is named twice; the first is at x.toml:2:11",
-            "x.toml:2:33: `listen` names no socket after unix:; write \"unix:/run/radhook/admin.sock\"",
+            "x.toml:2:33: `listen` names no socket after unix:; write \"unix:/run/radhook/….sock\"",
             "x.toml:3:9: `token` holds characters that an HTTP header cannot carry; use printable ASCII without spaces",
         ],
     );

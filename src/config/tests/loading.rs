@@ -7,9 +7,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::admin::options::AdminAddress;
 use crate::deliver::options::{Order, RetryOptions, SignatureOptions};
 use crate::event::EventType;
+use crate::listen::Address;
 use crate::source::client::Requirement;
 
 /// A directory with these files; all of them only for their owner.
@@ -217,8 +217,8 @@ fn store_and_admin_are_read_without_the_rest() {
     assert!(load(&main_file(&directory)).is_err());
     assert_eq!(load_store(&main_file(&directory)).unwrap().path, PathBuf::from("/data"));
     let admin = load_admin(&main_file(&directory)).unwrap();
-    let socket = AdminAddress::Unix(directory.path().join("admin.sock"));
-    assert_eq!(admin.listen, [socket, AdminAddress::Tcp("127.0.0.1:0".parse().unwrap())]);
+    let socket = Address::Unix(directory.path().join("admin.sock"));
+    assert_eq!(admin.listen, [socket, Address::Tcp("127.0.0.1:0".parse().unwrap())]);
     fs::write(main_file(&directory), "[store]\npath = 3\n").unwrap();
     assert_eq!(load_store(&main_file(&directory)).unwrap_err().problems.len(), 1);
 }
@@ -228,7 +228,7 @@ fn sources_without_a_name_are_numbered() {
     let source = |port: u16| format!("[[source]]\ntype = \"accounting\"\nlisten = \"127.0.0.1:{port}\"\n");
     let text = format!("{SMALLEST}{}{}", source(1), source(2));
     let (config, _) = read_text(&text).unwrap();
-    let names: Vec<&str> = config.accounting.iter().map(|source| &*source.name).collect();
+    let names: Vec<&str> = config.sources.iter().map(|source| &**source.name()).collect();
     assert_eq!(names, ["accounting", "accounting-2", "accounting-3"]);
 }
 

@@ -74,6 +74,7 @@ const SHIPPED: &[(&str, &str)] = shipped! {
     "dictionary.nomadix"
     "dictionary.paloalto"
     "dictionary.pfsense"
+    "dictionary.radhook"
     "dictionary.rfc2865"
     "dictionary.rfc2866"
     "dictionary.rfc2867"

@@ -20,14 +20,16 @@ use jiff::Timestamp;
 use metrics::{Counter, counter};
 
 use super::client::{Client, Clients};
+use super::copied::of_accounting;
 use super::duplicates::{Duplicates, Key, Seen};
 use super::log_limit::LogLimit;
 use super::udp::{Answer, Buffers, Datagram, Sent, UdpSocket};
-use super::{AccountingOptions, SourceError};
+use super::{AccountingOptions, Inlet, Running, SourceError};
 use crate::exchange::{Exchange, Origin, Readiness, Stored, Submission};
 use crate::metrics::{ACCOUNTING_ANSWERS, ACCOUNTING_OVERFLOWS, ACCOUNTING_PACKETS};
 use crate::radius::authenticator::Authenticator;
-use crate::radius::{Attributes, Code, Dictionary, Packet};
+use crate::radius::{Attributes, Dictionary, Packet};
+pub(super) use verdict::is_health_check;
 use verdict::{Outcome, Reason, Verdict, judge};
 
 /// Log lines about dropped packets, per reason and minute.
@@ -48,14 +50,8 @@ pub struct AccountingSource {
 }
 
 /// Binds all addresses, then starts to take packets from the clients and to hand exchanges to intake. Health checks are
-/// answered while `readiness` holds.
-pub fn start(
-    options: &AccountingOptions,
-    clients: Arc<Clients>,
-    dictionary: Arc<Dictionary>,
-    intake: Sender<Submission>,
-    readiness: Readiness,
-) -> Result<AccountingSource, SourceError> {
+/// answered while the store accepts.
+pub fn start(options: &AccountingOptions, inlet: &Inlet) -> Result<AccountingSource, SourceError> {
     let mut sockets = Vec::new();
     for &address in &options.listen {
         let listen = |error| SourceError::Listen { name: options.name.clone(), address, error };
@@ -65,10 +61,10 @@ pub fn start(
     for socket in &source.sockets {
         let mut receiver = Receiver {
             name: options.name.clone(),
-            clients: clients.clone(),
-            dictionary: dictionary.clone(),
-            intake: intake.clone(),
-            readiness: readiness.clone(),
+            clients: inlet.clients.clone(),
+            dictionary: inlet.dictionary.clone(),
+            intake: inlet.submissions.clone(),
+            readiness: inlet.readiness.clone(),
             stop: source.stop.clone(),
             counters: Counters::new(&options.name),
             limit: LogLimit::new(LOG_LINES),
@@ -87,16 +83,23 @@ pub fn start(
     Ok(source)
 }
 
-impl AccountingSource {
-    /// Where it listens, in the order of the config, with the ports that were given.
-    pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().map(|socket| socket.local_addr()).collect()
+impl Running for AccountingSource {
+    /// The addresses in the order of the config, with the ports that were given.
+    fn places(&self) -> Vec<String> {
+        self.local_addrs().iter().map(ToString::to_string).collect()
     }
 
     /// Takes no more packets and returns when its threads have ended, within a fifth of a second. Answers to what was
     /// handed to intake before still leave.
-    pub fn stop(mut self) {
+    fn stop(mut self: Box<Self>) {
         self.end();
+    }
+}
+
+impl AccountingSource {
+    /// Where it listens, in the order of the config, with the ports that were given.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(|socket| socket.local_addr()).collect()
     }
 
     fn end(&mut self) {
@@ -222,8 +225,7 @@ impl Receiver {
     /// Hands a batch to intake, waiting for it as long as need be. False when there is nothing more to do.
     fn submit(&self, exchanges: Vec<Exchange>, pending: Vec<Pending>) -> bool {
         let port = self.port.clone();
-        let done = Box::new(move |stored| port.done(pending, stored));
-        let mut submission = Submission { exchanges, done };
+        let mut submission = Submission::of(exchanges, move |stored| port.done(pending, stored));
         loop {
             match self.intake.send_timeout(submission, INTAKE_WAIT) {
                 Ok(()) => return true,
@@ -284,13 +286,8 @@ impl Receiver {
     }
 
     fn exchange(&self, client: &Client, address: IpAddr, request: Attributes, received_at: Timestamp) -> Exchange {
-        Exchange {
-            origin: Origin { source: self.name.clone(), kind: "accounting", client: client.name.clone(), address },
-            received_at,
-            code: Code::ACCOUNTING_REQUEST.0,
-            request,
-            swap_octets: client.swap_octets,
-        }
+        let origin = Origin { source: self.name.clone(), kind: "accounting", client: client.name.clone(), address };
+        of_accounting(origin, received_at, request, client.swap_octets)
     }
 
     fn drop_packet(&mut self, client: Option<&Client>, peer: SocketAddr, reason: Reason, now: Instant) {

@@ -142,7 +142,7 @@ fn accounting(packet: &Packet, secret: &[u8], dictionary: &Dictionary) -> Verdic
 /// Whether it is what FreeRADIUS sends to a home server with `status_check = request`: a Stop of a session that never
 /// was, with the count of checks in NAS-Identifier. All of it must fit, since a NAS may well call its first session
 /// "00000000".
-fn is_health_check(packet: &Packet) -> bool {
+pub(in crate::source) fn is_health_check(packet: &Packet) -> bool {
     const STOP: &[u8] = &[0, 0, 0, 2];
     let identifier = packet.first(number_of(numbers::NAS_IDENTIFIER)).unwrap_or_default();
     packet.first(number_of(numbers::ACCT_STATUS_TYPE)) == Some(STOP)

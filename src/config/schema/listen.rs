@@ -1,45 +1,41 @@
-//! `[[source]]`.
+//! Addresses to listen on.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use crate::config::reader::{Claims, Reader, Scope, shown};
-use crate::config::tree::{Node, Place};
+use crate::config::reader::Scope;
+use crate::config::tree::{Node, Place, Value};
 use crate::config::units::Complaint;
-use crate::config::value::{name, one_of, one_or_more, parsed};
-use crate::source::AccountingOptions;
+use crate::config::value::parsed;
+use crate::listen::Address;
 
-/// The most sources: each has sockets and a thread of its own.
-const MAX_SOURCES: usize = 64;
+/// The longest socket path, in bytes: Linux has 108 for it with its final NUL (unix(7)).
+const MAX_SOCKET_PATH: usize = 107;
 
-/// The most addresses of one source; every interface of a large router fits.
-const MAX_LISTEN: usize = 64;
+/// Stands before the path of a Unix socket.
+const UNIX: &str = "unix:";
 
-/// The types of the design that come later.
-const LATER: &[&str] = &["relay", "capture", "detail", "local"];
-
-/// The accounting sources; `None` where there is no source at all.
-pub(super) fn accounting(top: &mut Reader<'_>) -> Option<Vec<AccountingOptions>> {
-    let mut names = Claims::new();
-    let mut bound = Bound::default();
-    let mut unnamed = 0;
-    top.tables("source", MAX_SOURCES, |table| {
-        if table.required("type", "\"accounting\"", one_of(&[("accounting", ())], LATER)).is_none() {
-            table.skip_the_rest();
-            return None;
-        }
-        let name = table.optional("name", name).unwrap_or_else(|| {
-            unnamed += 1;
-            if unnamed == 1 { "accounting".into() } else { format!("accounting-{unnamed}").into() }
-        });
-        let taken = |name: &Arc<str>| format!("another source is called \"{}\"", shown(name));
-        names.claim(table.scope(), name.clone(), table.place_of("name"), taken);
-
-        let listen = one_or_more("an address and port, or an array of them", MAX_LISTEN, socket);
-        let listen = table.required("listen", "\"0.0.0.0:1813\"", listen)?;
-        let listen = listen.into_iter().map(|(address, place)| bound.bind(table.scope(), address, place));
-        Some(AccountingOptions { name, listen: listen.collect() })
-    })
+/// `unix:/path` or an address and port, and where it stands.
+pub(super) fn address(scope: &Scope<'_>, node: &Node) -> Option<(Address, Place)> {
+    let Value::Text(text) = &node.value else {
+        scope.wrong_type(node, "\"unix:/path\" or an address and port");
+        return None;
+    };
+    let Some(path) = text.strip_prefix(UNIX) else {
+        return socket(scope, node).map(|(address, place)| (Address::Tcp(address), place));
+    };
+    let path_here = scope.path(path);
+    let length = path_here.as_os_str().len();
+    if path.is_empty() || path.contains('\0') {
+        let what = format!("`{}` names no socket after {UNIX}", node.key);
+        scope.problem(node.place, what, format!("write \"{UNIX}/run/radhook/….sock\""));
+        return None;
+    }
+    if length > MAX_SOCKET_PATH {
+        let what = format!("`{}` is a path of {length} bytes, and a socket's has at most {MAX_SOCKET_PATH}", node.key);
+        scope.problem(node.place, what, None);
+        return None;
+    }
+    Some((Address::Unix(path_here), node.place))
 }
 
 /// An address and port, and where it stands.

@@ -1,33 +1,52 @@
-//! Where the API answers.
+//! Where HTTP is answered on this host: a Unix socket, whose file permissions decide who may speak, or a TCP address.
 
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
+use axum::Router;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use super::options::AdminAddress;
-use super::{Admin, api};
-
-/// Who may speak through the socket: the service's user and group.
+/// Who may speak through a socket: the service's user and group.
 const SOCKET_MODE: u32 = 0o660;
 
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// A Unix socket: the file's permissions decide who may speak.
+    Unix(PathBuf),
+    /// A TCP address. Port 0 takes a free one.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Address {
+    /// As it stands in the config.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
 /// A bound address.
+#[derive(Debug)]
 pub enum Bound {
     /// A Unix socket, removed when the server ends.
-    Unix(UnixListener, std::path::PathBuf),
+    Unix(UnixListener, PathBuf),
     /// A TCP socket.
     Tcp(TcpListener),
 }
 
 impl Bound {
     /// Binds an address. A socket file that nobody answers on is what a killed daemon left, and is replaced.
-    pub async fn bind(address: &AdminAddress) -> io::Result<Self> {
+    pub async fn bind(address: &Address) -> io::Result<Self> {
         match address {
-            AdminAddress::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
-            AdminAddress::Unix(path) => {
+            Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            Address::Unix(path) => {
                 if let Some(directory) = path.parent() {
                     std::fs::create_dir_all(directory)?;
                 }
@@ -47,18 +66,21 @@ impl Bound {
         })
     }
 
-    /// Answers until `stop` becomes true.
-    pub async fn serve(self, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    /// Whether it is a TCP address, which everybody on the network or host may reach.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// Answers until `stop` becomes true; requests under way are finished.
+    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         let stopped = async move {
             // A sender that is gone means stop too.
             let _ = stop.wait_for(|stop| *stop).await;
         };
         match self {
-            Self::Tcp(listener) => {
-                axum::serve(listener, api::router(admin, true)).with_graceful_shutdown(stopped).await
-            }
+            Self::Tcp(listener) => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
             Self::Unix(listener, path) => {
-                let served = axum::serve(listener, api::router(admin, false)).with_graceful_shutdown(stopped).await;
+                let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
                 std::fs::remove_file(path)?;
                 served
             }

@@ -1,0 +1,42 @@
+//! Starts each source with what it needs of the house.
+
+use tokio::runtime::Handle;
+
+use super::StartError;
+use crate::exchange::Bookmark;
+use crate::source::{Inlet, Running, SourceOptions, accounting, capture, detail, local, relay};
+use crate::store::{Store, StoreError, records};
+
+/// The most bookmarks of one source: a file each, of a directory tree that nobody tidies.
+const MAX_BOOKMARKS: usize = 100_000;
+
+/// Starts one source. One that reads files is told how far it had read them.
+pub(super) fn start(
+    options: &SourceOptions,
+    inlet: &Inlet,
+    store: &dyn Store,
+    runtime: &Handle,
+) -> Result<Box<dyn Running>, StartError> {
+    Ok(match options {
+        SourceOptions::Accounting(options) => Box::new(accounting::start(options, inlet)?),
+        SourceOptions::Relay(options) => relay::start(options, inlet)?,
+        SourceOptions::Capture(options) => capture::start(options, inlet, bookmarks(store, &options.name)?)?,
+        SourceOptions::Detail(options) => detail::start(options, inlet, bookmarks(store, &options.name)?)?,
+        SourceOptions::Local(options) => local::start(options, inlet, runtime)?,
+    })
+}
+
+/// How far a source had read.
+fn bookmarks(store: &dyn Store, source: &std::sync::Arc<str>) -> Result<Vec<Bookmark>, StoreError> {
+    let (from, mut to) = (records::bookmark(source, &[]), records::bookmark(source, &[]));
+    // Behind every item of this source: the separating NUL becomes its successor.
+    if let Some(last) = to.last_mut() {
+        *last = 1;
+    }
+    let found = store.range(&from, &to, MAX_BOOKMARKS)?;
+    let bookmark = |(key, place): (Vec<u8>, Vec<u8>)| {
+        let item = records::read_bookmark(source, &key)?.to_vec();
+        Some(Bookmark { source: source.clone(), item, place: Some(place) })
+    };
+    Ok(found.into_iter().filter_map(bookmark).collect())
+}

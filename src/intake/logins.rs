@@ -1,0 +1,49 @@
+//! Logins that wait for their session: an accept is kept for a while under what its session will say too.
+
+use super::plan::forgiving;
+use crate::event::EventId;
+use crate::session::LoginKey;
+use crate::store::records::{self, Login};
+use crate::store::{Draft, Store, StoreError};
+
+/// How long a login waits for its session. A session begins within seconds of its accept; a day covers accounting that
+/// was spooled through an outage.
+const KEEP_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How many are looked at in one go, so that a morning's logins do not hold up the writer the next morning.
+const LOOKS_AT_ONCE: usize = 2_000;
+
+/// The login kept under the first of these keys that has one.
+pub(super) fn find(draft: &Draft<'_>, keys: &[LoginKey]) -> Result<Option<EventId>, StoreError> {
+    for key in keys {
+        if let Some(login) = forgiving(draft.read::<Login>(&records::login(key)))? {
+            return Ok(Some(login.event));
+        }
+    }
+    Ok(None)
+}
+
+/// Keeps a login under all of these keys; a later one takes the place of the one before.
+pub(super) fn keep(draft: &mut Draft<'_>, keys: &[LoginKey], event: EventId, now: i64) {
+    let until = now.saturating_add(KEEP_MS);
+    for key in keys {
+        draft.write(records::login(key), &Login { event, until });
+        draft.put(records::login_end(until, key), Vec::new());
+    }
+}
+
+/// Forgets logins whose time is over.
+pub(super) fn forget(draft: &mut Draft<'_>, store: &dyn Store, now: i64) -> Result<(), StoreError> {
+    let (from, to) = (records::login_end(i64::MIN, &[0; 16]), records::login_end(now.saturating_add(1), &[0; 16]));
+    for (key, _) in store.range(&from, &to, LOOKS_AT_ONCE)? {
+        if let Some((_, login)) = records::read_login_end(&key) {
+            // One that was renewed since has a later end of its own.
+            match forgiving(draft.read::<Login>(&records::login(&login)))? {
+                Some(kept) if kept.until > now => {}
+                _ => draft.delete(records::login(&login)),
+            }
+        }
+        draft.delete(key);
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! Whoever only watches: turns packets that pass by into exchanges and hands them to intake, on a thread of its own.
+//!
+//! ```text
+//! relay, capture ──▶ Feed ──▶ bounded queue ──▶ watch: pairs, believes, decodes ──▶ intake
+//!                     └ full: counted as dropped, and whoever feeds goes on at once
+//! ```
+//!
+//! One batch is under way at a time. What cannot be stored is tried again while the queue holds what comes next; what
+//! then finds no room is counted. Nobody waits for an acknowledgement here.
+
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
+use jiff::Timestamp;
+use metrics::{Counter, counter};
+
+use super::log_limit::LogLimit;
+use super::{Inlet, SourceError};
+use crate::exchange::{Exchange, Stored, Submission};
+use crate::metrics::{OBSERVED_DROPS, OBSERVED_PACKETS};
+pub use watch::{Outcome, Seen, Sighting, Watch};
+
+/// Datagrams that wait to be looked at: a second of a busy relay. At 4,096 octets each that is 32 MiB.
+const QUEUE: usize = 8_192;
+/// Datagrams that are looked at for one submission.
+const BATCH: usize = 1_024;
+/// How often requests without a reply are looked for.
+const TICK: Duration = Duration::from_millis(250);
+/// How long to rest before what could not be stored is submitted again.
+const STORE_REST: Duration = Duration::from_millis(500);
+/// How long the store may take with the last batch once the source is to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// Log lines about dropped packets, per reason and minute.
+const LOG_LINES: u64 = 10;
+/// The client of a packet from nobody known, in metrics.
+const UNKNOWN_CLIENT: &str = "unknown";
+
+/// Where datagrams are handed in. Clones feed the same observer.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    sightings: Sender<Sighting>,
+    full: Counter,
+}
+
+impl Feed {
+    /// Hands a datagram over, or counts it as dropped where there is no room: never waits.
+    pub fn offer(&self, sighting: Sighting) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.sightings.try_send(sighting) {
+            self.full.increment(1);
+        }
+    }
+
+    /// Hands a datagram over, waiting for room. False when the observer has ended or `stop` is set.
+    pub fn wait(&self, mut sighting: Sighting, stop: &AtomicBool) -> bool {
+        loop {
+            match self.sightings.send_timeout(sighting, TICK) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+                Err(SendTimeoutError::Timeout(back)) if !stop.load(Ordering::Relaxed) => sighting = back,
+                Err(SendTimeoutError::Timeout(_)) => {
+                    self.full.increment(1);
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// A running observer. It ends when all feeds are gone; joining waits for what they had handed in.
+#[derive(Debug)]
+pub struct Observer {
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Observer {
+    /// Returns when everything fed is stored or given up. Every [`Feed`] must be gone.
+    pub fn join(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a source's observing thread has panicked");
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// When a request without a reply is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// By the time of day.
+    Live,
+    /// By the times of what is fed, as from a file.
+    Material,
+}
+
+/// Starts an observer for a source of this name and type, which waits `patience` for replies.
+pub fn start(
+    name: &Arc<str>,
+    kind: &'static str,
+    inlet: &Inlet,
+    patience: Duration,
+    clock: Clock,
+) -> Result<(Feed, Observer), SourceError> {
+    let (sightings, waiting) = bounded(QUEUE);
+    let drops = |reason: &'static str| counter!(OBSERVED_DROPS, "source" => name.to_string(), "reason" => reason);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (clients, dictionary) = (Arc::clone(&inlet.clients), Arc::clone(&inlet.dictionary));
+    let mut thread = Thread {
+        name: Arc::clone(name),
+        waiting,
+        watch: Watch::new(Arc::clone(name), kind, clients, dictionary, patience),
+        clock,
+        intake: inlet.submissions.clone(),
+        stop: Arc::clone(&stop),
+        limit: LogLimit::new(LOG_LINES),
+        not_stored: drops("not_stored"),
+        forgotten: drops("too_many_waiting"),
+    };
+    let feed = Feed { sightings, full: drops("queue_full") };
+    let thread = std::thread::Builder::new()
+        .name(format!("see-{kind}"))
+        .spawn(move || thread.run())
+        .map_err(|error| SourceError::Thread { name: Arc::clone(name), error })?;
+    Ok((feed, Observer { thread: Some(thread), stop }))
+}
+
+struct Thread {
+    name: Arc<str>,
+    waiting: Receiver<Sighting>,
+    watch: Watch,
+    clock: Clock,
+    intake: Sender<Submission>,
+    stop: Arc<AtomicBool>,
+    limit: LogLimit,
+    not_stored: Counter,
+    forgotten: Counter,
+}
+
+impl Thread {
+    fn run(&mut self) {
+        let mut latest = Timestamp::MIN;
+        loop {
+            let first = match self.waiting.recv_timeout(TICK) {
+                Ok(sighting) => Some(sighting),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut exchanges = Vec::new();
+            let waiting = self.waiting.clone();
+            for sighting in first.into_iter().chain(waiting.try_iter().take(BATCH)) {
+                latest = latest.max(sighting.at);
+                let seen = self.watch.see(&sighting, &mut exchanges);
+                self.account(&seen, &sighting);
+            }
+            let now = if self.clock == Clock::Live { Timestamp::now() } else { latest };
+            self.watch.expire(now, &mut exchanges);
+            self.forgotten.increment(self.watch.take_forgotten());
+            if !exchanges.is_empty() {
+                self.submit(exchanges);
+            }
+            for (reason, count) in self.limit.suppressed(Instant::now()) {
+                tracing::warn!(source = &*self.name, reason, count, "packets like these made no event either");
+            }
+        }
+    }
+
+    fn account(&mut self, seen: &Seen, sighting: &Sighting) {
+        let client = seen.client.as_ref().map_or(UNKNOWN_CLIENT, |client| &*client.name);
+        let (source, name) = (self.name.to_string(), client.to_string());
+        counter!(OBSERVED_PACKETS, "source" => source, "client" => name, "result" => seen.outcome.label()).increment(1);
+        if let Outcome::Dropped(reason) = seen.outcome
+            && self.limit.allows(reason, Instant::now())
+        {
+            let Sighting { from, to, .. } = sighting;
+            tracing::warn!(source = &*self.name, client, %from, %to, reason, "a packet that passed by makes no event");
+        }
+        if seen.unproven {
+            tracing::warn!(
+                source = &*self.name,
+                client,
+                from = %sighting.from.ip(),
+                "its Access-Requests carry no Message-Authenticator, so that somebody between it and the server can turn a \
+                 reject into an accept (CVE-2024-3596); upgrade it or switch it on, then set \
+                 require_message_authenticator = \"yes\" for it (\"no\" silences this)"
+            );
+        }
+    }
+
+    /// Hands a batch to intake until it is stored.
+    fn submit(&self, exchanges: Vec<Exchange>) {
+        let mut stopping = None;
+        loop {
+            let (done, stored) = bounded(1);
+            let submission = Submission::of(exchanges.clone(), move |stored| {
+                // Whoever waited may have given up.
+                let _ = done.send(stored);
+            });
+            if !self.hand_over(submission) {
+                break;
+            }
+            let stored = loop {
+                match stored.recv_timeout(TICK) {
+                    Ok(stored) => break stored,
+                    Err(RecvTimeoutError::Timeout) if !self.is_over(&mut stopping) => {}
+                    Err(_) => break Stored::No,
+                }
+            };
+            if stored == Stored::Yes {
+                return;
+            }
+            if self.is_over(&mut stopping) {
+                break;
+            }
+            std::thread::sleep(STORE_REST);
+        }
+        self.not_stored.increment(exchanges.len() as u64);
+        tracing::error!(source = &*self.name, events = exchanges.len(), "what was seen last could not be stored");
+    }
+
+    fn hand_over(&self, mut submission: Submission) -> bool {
+        let mut stopping = None;
+        loop {
+            match self.intake.send_timeout(submission, TICK) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+                Err(SendTimeoutError::Timeout(back)) => {
+                    if self.is_over(&mut stopping) {
+                        return false;
+                    }
+                    submission = back;
+                }
+            }
+        }
+    }
+
+    /// Whether the source was told to stop so long ago that nothing more is waited for.
+    fn is_over(&self, stopping: &mut Option<Instant>) -> bool {
+        self.stop.load(Ordering::Relaxed) && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
+    }
+}
