@@ -14,6 +14,8 @@ use crate::store::queue::{self, Then};
 use crate::store::records::{self, Attempt, EventRecord, Tally};
 use crate::store::{Bytes, Key};
 
+mod logins;
+
 const START: u64 = 1;
 const STOP: u64 = 2;
 const INTERIM: u64 = 3;

@@ -117,3 +117,6 @@ fn method(exchange: &Exchange) -> Option<Cow<'static, str>> {
         method => method.map(Method::name),
     }
 }
+
+#[cfg(test)]
+mod tests;
