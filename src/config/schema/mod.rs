@@ -36,7 +36,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let store = store::options(top);
     let clients = client::clients(top);
     let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
-    let endpoints = endpoint::endpoints(top);
+    let posted = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Local(_)));
+    let endpoints = endpoint::endpoints(top, posted);
     let dictionary = dictionary(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.

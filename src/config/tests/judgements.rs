@@ -212,14 +212,15 @@ fn weak_but_valid_choices_are_warned_about() {
         use 16 or more random characters, on both sides"
     );
     assert_eq!(warnings_of(&client("eight888")).len(), 1);
-    let endpoint = "[[endpoint]]\nname = \"x\"\nurl = \"http://10.0.0.1\"\ninsecure_http = true\nevents = [\"auth.*\"]\n\
+    let endpoint = "[[endpoint]]\nname = \"x\"\nurl = \"http://10.0.0.1\"\ninsecure_http = true\nevents = [\"voucher.*\"]\n\
         signature = { scheme = \"standard\", secret = \"short\" }";
     assert_eq!(
         warnings_of(endpoint),
         [
             "x.toml:3:7: events to this `url` travel unencrypted",
             "x.toml:5:10: `events` names nothing that this version of radhook makes; \
-         it makes session.start, session.update, session.stop, nas.on, nas.off",
+         it makes auth.accept, auth.reject, auth.challenge, auth.timeout, session.start, session.update, session.stop, \
+         nas.on, nas.off, coa.ack, coa.nak, disconnect.ack, disconnect.nak",
             "x.toml:6:45: this signing key has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
         ]
     );
