@@ -10,6 +10,7 @@ pub mod decode;
 pub mod dictionary;
 pub mod numbers;
 pub mod packet;
+pub mod redaction;
 pub mod response;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -139,8 +139,7 @@ impl Explainer<'_> {
                 return None;
             }
             let attribute = if length > header { values.next() } else { None };
-            let shown =
-                if attribute.is_some_and(|attribute| attribute.value == Value::Redacted) { header } else { length };
+            let shown = if attribute.is_some_and(|attribute| attribute.value.is_redacted()) { header } else { length };
             parts.push(Part {
                 offset: raw.offset + VENDOR_HEADER_LENGTH + body.len() - rest.len(),
                 length,
@@ -157,7 +156,7 @@ impl Explainer<'_> {
 
     /// The pieces of what is one value, or one attribute with several in it: the values stand with the last piece.
     fn split(&self, raw: &[RawAttribute], meaning: &Attributes, parts: &mut Vec<Part>) {
-        let redacted = meaning.iter().any(|attribute| attribute.value == Value::Redacted);
+        let redacted = meaning.iter().any(|attribute| attribute.value.is_redacted());
         let shown = if redacted { ATTRIBUTE_HEADER_LENGTH } else { usize::MAX };
         parts.extend(raw.iter().map(|raw| self.part(raw, shown)));
         let Some(last) = parts.last_mut() else { return };

@@ -20,8 +20,14 @@ impl<'d> Decoder<'d> {
             (Some(inner), [_, value @ ..]) if inner.definition.is_some() && !value.is_empty() => {
                 self.extended_value(inner, value);
             }
-            _ => self.unreadable(found, octets),
+            _ => self.broken_extended(found, inner, octets),
         }
+    }
+
+    /// Shown whole, unless what its extended type names may not be seen.
+    fn broken_extended(&mut self, found: Found<'d>, inner: Option<Found<'d>>, octets: &[u8]) {
+        let hidden = inner.is_some_and(|inner| inner.may_hide(self.dictionary));
+        self.numbered(found, octets, hidden);
     }
 
     /// An attribute of type `long-extended` with the fragments that follow it.
@@ -32,9 +38,9 @@ impl<'d> Decoder<'d> {
         attribute: RawAttribute,
         rest: &mut Rest,
     ) {
-        let [number, flags, value @ ..] = attribute.value else { return self.unreadable(found, attribute.value) };
+        let [number, flags, value @ ..] = attribute.value else { return self.numbered(found, attribute.value, false) };
         let Some(inner) = self.inner(found, definition, *number).filter(|_| !value.is_empty()) else {
-            return self.unreadable(found, attribute.value);
+            return self.numbered(found, attribute.value, false);
         };
         if flags & MORE == 0 {
             return self.extended_value(inner, value);
@@ -51,7 +57,7 @@ impl<'d> Decoder<'d> {
         }
         // A last fragment that promises more is taken as the last; a first one without any other is broken.
         if fragments == 1 {
-            return self.unreadable(found, attribute.value);
+            return self.broken_extended(found, Some(inner), attribute.value);
         }
         self.extended_value(inner, &joined);
     }
@@ -77,7 +83,8 @@ impl<'d> Decoder<'d> {
             Some((u32::from_be_bytes(*vendor), u32::from(*number), value))
         });
         let Some((vendor @ ..=MAX_VENDOR, number, value)) = split.filter(|(_, _, value)| !value.is_empty()) else {
-            return self.unreadable(found, octets);
+            // No vendor's value: there is none, or the vendor is none.
+            return self.numbered(found, octets, false);
         };
         let Some(trail) = found.trail.then(vendor).and_then(|trail| trail.then(number)) else {
             return self.unreadable(found, octets);

@@ -5,7 +5,7 @@
 
 use super::{Decoder, Found, MAX_VENDOR, Rest};
 use crate::radius::dictionary::{Definition, Space, VendorFormat};
-use crate::radius::{Attribute, AttributeId, Value, numbers};
+use crate::radius::{AttributeId, numbers};
 
 /// The largest type of a vendor's attribute; of four octets the first must be 0.
 const MAX_TYPE: u32 = 0x00ff_ffff;
@@ -26,7 +26,7 @@ impl<'d> Decoder<'d> {
             self.vendors_attributes(within, vendor, body, format)
         };
         if taken.is_none() {
-            self.broken_vendor_specific(found, vendor, octets);
+            self.broken_vendor_specific(found, vendor, octets, body, format);
         }
     }
 
@@ -88,14 +88,38 @@ impl<'d> Decoder<'d> {
         Some(Found { id: AttributeId { vendor, number }, trail: within.trail.then(number)?, definition })
     }
 
-    fn broken_vendor_specific(&mut self, found: Found<'d>, vendor: u32, octets: &[u8]) {
-        // Passwords and keys may stand in there.
-        if numbers::vendor_has_sensitive(vendor) || self.dictionary.vendor_has_sensitive(vendor) {
-            let name = found.trail.name();
-            self.attributes.push(Attribute { id: found.id, name, value: Value::Redacted });
-        } else {
-            self.unreadable(found, octets);
+    fn broken_vendor_specific(
+        &mut self,
+        found: Found<'d>,
+        vendor: u32,
+        octets: &[u8],
+        body: &[u8],
+        format: VendorFormat,
+    ) {
+        let hidden = self.hides_something(found, vendor, body, format);
+        self.numbered(found, octets, hidden);
+    }
+
+    /// Whether passwords and keys may stand in a vendor's broken octets, as far as their headers can be followed.
+    fn hides_something(&self, within: Found<'d>, vendor: u32, body: &[u8], format: VendorFormat) -> bool {
+        if !numbers::vendor_has_sensitive(vendor) && !self.dictionary.vendor_has_sensitive(vendor) {
+            return false;
         }
+        let mut rest = body;
+        while let Some(Header { number, length, octets }) = Header::of(rest, format) {
+            let found = self.vendors(within, vendor, number);
+            if found.is_none_or(|found| found.may_hide(self.dictionary)) {
+                return true;
+            }
+            match rest.get(length.unwrap_or(rest.len())..) {
+                // Shorter than itself: whose the octets behind it are, nobody knows.
+                _ if length.is_some_and(|length| length < octets) => return rest.len() > octets,
+                Some(next) => rest = next,
+                // The rest is its value.
+                None => return false,
+            }
+        }
+        false
     }
 
     /// A value that is a row of TLVs (RFC 8044 §3.13).
@@ -137,21 +161,38 @@ impl<'a> Iterator for Inside<'a> {
 
 impl<'a> Inside<'a> {
     fn split(&mut self) -> Option<(u32, &'a [u8])> {
-        let VendorFormat { type_octets, length_octets, .. } = self.format;
-        let type_octets = usize::from(type_octets);
-        let header = type_octets + usize::from(length_octets);
-        let big_endian = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet));
-        let number = big_endian(self.octets.get(..type_octets)?);
+        let Header { number, length, octets } = Header::of(self.octets, self.format)?;
         // 0 is an attribute only where types have one octet, as FreeRADIUS sees it: some vendors use it there.
-        if type_octets > 1 && (number == 0 || number > MAX_TYPE) {
+        if self.format.type_octets > 1 && (number == 0 || number > MAX_TYPE) {
             return None;
         }
-        let length = match length_octets {
-            0 => self.octets.len(),
-            _ => big_endian(self.octets.get(type_octets..header)?) as usize,
-        };
-        let value = self.octets.get(header..length)?;
+        let length = length?;
+        let value = self.octets.get(octets..length)?;
         self.octets = &self.octets[length..];
         Some((number, value))
+    }
+}
+
+/// What a nested attribute begins with.
+struct Header {
+    number: u32,
+    /// What its length says, itself included; where a format has none, all that is there. None if it is cut off.
+    length: Option<usize>,
+    /// How many octets it takes.
+    octets: usize,
+}
+
+impl Header {
+    /// None if not even a type is there.
+    fn of(octets: &[u8], format: VendorFormat) -> Option<Self> {
+        let type_octets = usize::from(format.type_octets);
+        let header = type_octets + usize::from(format.length_octets);
+        let big_endian = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet));
+        let number = big_endian(octets.get(..type_octets)?);
+        let length = match format.length_octets {
+            0 => Some(octets.len()),
+            _ => octets.get(type_octets..header).map(|length| big_endian(length) as usize),
+        };
+        Some(Self { number, length, octets: header })
     }
 }

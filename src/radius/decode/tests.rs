@@ -310,9 +310,95 @@ fn wimax_attributes_go_on_in_the_next_vendor_specific() {
 
 #[test]
 fn values_of_type_text_are_joined_where_the_dictionary_says_so() {
-    let dictionary = with("ATTRIBUTE NAS-Filter-Rule 92 string concat\n");
-    let octets = sample::attributes(&[(92, b"permit "), (92, b"all"), (1, b"bob"), (92, b"deny")]);
-    assert_eq!(shown_by(&dictionary, &octets), json!({"NAS-Filter-Rule": ["permit all", "deny"], "User-Name": "bob"}));
+    let dictionary = with("ATTRIBUTE Long-Text 192 string concat\n");
+    let octets =
+        sample::attributes(&[(192, b"permit "), (192, b"all"), (1, b"bob"), (192, b""), (1, b"x"), (192, b"deny")]);
+    assert_eq!(shown_by(&dictionary, &octets), json!({"Long-Text": ["permit all", "deny"], "User-Name": ["bob", "x"]}));
+}
+
+#[test]
+fn rfc4849_2_filter_rules_end_with_nuls_and_not_with_their_attributes() {
+    let rules =
+        [(92, b"permit in ip".as_slice()), (92, b" any\0"), (92, b"\0den"), (92, b"y\0"), (1, b"bob"), (92, b"last")];
+    assert_eq!(shown(&rules), json!({"NAS-Filter-Rule": ["permit in ip any", "deny", "last"], "User-Name": "bob"}));
+    let unnamed = shown_by(&Dictionary::default(), &sample::attributes(&rules[..2]));
+    assert_eq!(unnamed, json!({"Attr-92": ["0x7065726d697420696e206970", "0x20616e7900"]}));
+}
+
+#[test]
+fn rfc3579_2_1_an_empty_eap_message_is_eap_start() {
+    let bytes = sample::packet(1, 1, &sample::attributes(&[(79, b""), (1, b"bob")]));
+    let attributes = decode(&Packet::parse(&bytes).unwrap(), &Dictionary::shipped());
+    let names: Vec<_> = attributes.iter().map(|attribute| &*attribute.name).collect();
+    assert_eq!(names, ["EAP-Message", "User-Name"]);
+}
+
+#[test]
+fn ascend_s_filters_are_said_in_words_and_broken_ones_in_octets() {
+    let filter = sample::hex("01 01 01 00 01020304 0a0b0c0d 05 20 06 00 0005 04d2 02 02 00000000 00000000 0000");
+    let inside = |value: &[u8]| vendor(529, &[[242, value.len() as u8 + 2].as_slice(), value].concat());
+    assert_eq!(
+        shown(&[
+            (26, &inside(&filter)),
+            (26, &inside(&filter[..4])),
+            (26, &inside(&[filter.as_slice(), &[0]].concat()))
+        ]),
+        json!({
+            "Ascend-Data-Filter":
+                ["ip in forward srcip 1.2.3.4/5 dstip 10.11.12.13/32 tcp srcport = 5 dstport = 1234", "0x01010100"],
+            "Attr-26.529.242": "0x01010100010203040a0b0c0d05200600000504d202020000000000000000000000",
+        })
+    );
+}
+
+#[test]
+fn a_secret_in_a_vendor_s_text_is_hidden_and_its_name_stays() {
+    let pair = |number: u8, text: &[u8]| [[number, text.len() as u8 + 2].as_slice(), text].concat();
+    let octets = sample::attributes(&[
+        (26, &vendor(9, &pair(1, b"psk=hunter22"))),
+        (26, &vendor(9, &pair(1, b"psk-mode=ascii"))),
+        (26, &vendor(9, &pair(99, b"psk=hunter22"))),
+        (26, &vendor(9, b"\x01\xffpsk=hunter22")),
+        (18, b"password=what you say"),
+    ]);
+    assert_eq!(
+        shown_by(&Dictionary::shipped(), &octets),
+        json!({"Cisco-AVPair": ["psk=[redacted]", "psk-mode=ascii"], "Reply-Message": "password=what you say"})
+    );
+    for dictionary in [&*Dictionary::shipped(), &Dictionary::default()] {
+        assert!(!shown_by(dictionary, &octets).to_string().contains("hunter22"));
+        assert!(!shown_by(dictionary, &octets).to_string().contains("68756e746572"), "nor in hex");
+    }
+}
+
+#[test]
+fn what_is_broken_is_hidden_only_where_a_secret_may_stand_in_it() {
+    let dictionary = with(
+        "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-Key 1 string secret\nATTRIBUTE Ex-Text 2 string\n\
+         ATTRIBUTE Ex-Outer 3 tlv\nATTRIBUTE Ex-Inner 3.1 tlv\nATTRIBUTE Ex-Inner-Key 3.1.1 string secret\n\
+         END-VENDOR Example\nATTRIBUTE Ext-5 245 long-extended\nATTRIBUTE Ext-5-Key 245.1 string secret\n",
+    );
+    for (octets, hidden) in [
+        (b"\x02\x09abc".as_slice(), false),
+        (b"\x02\x03a\x02\x09abc", false),
+        (b"\x02\x03a\x02", false),
+        (b"\x02\x01", false),
+        (b"\xfa\x09abc", false),
+        (b"\x01\x09abc", true),
+        (b"\x02\x03a\x01\x09abc", true),
+        // Where the next one begins, nobody knows.
+        (b"\x02\x01abc", true),
+        // Well formed but for what is inside it.
+        (b"\x03\x06\x01\x09ab", true),
+        (b"\x03\x07\x01\x05\x01\x09a", true),
+    ] {
+        let bytes = sample::packet(4, 1, &sample::attributes(&[(26, &vendor(32473, octets))]));
+        let attributes = decode(&Packet::parse(&bytes).unwrap(), &dictionary);
+        let values: Vec<_> = attributes.iter().map(|attribute| attribute.value == Value::Redacted).collect();
+        assert_eq!(values, [hidden], "{octets:x?}");
+    }
+    let unfinished = shown_by(&dictionary, &sample::hex("f5 06 01 80 61 62"));
+    assert_eq!(unfinished, json!({}), "a fragment without the others is one of a key");
 }
 
 /// Packets with a little of everything.

@@ -213,6 +213,8 @@ impl Default for VendorFormat {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub definition: Definition,
+    /// The attribute that it stands in.
+    pub around: Option<Place>,
     pub values: BTreeMap<u64, Arc<str>>,
     /// By name in lower case.
     pub value_names: HashMap<Box<str>, u64>,

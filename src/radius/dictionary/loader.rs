@@ -294,15 +294,15 @@ impl Loader {
             dictionary.rfc.resize(MAX_PACKET_NUMBER as usize + 1, None);
             dictionary.rfc[number as usize] = Some(place);
         }
-        let (id, mut path) = match space {
-            Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new()),
-            Space::Inside(around) => {
-                let around = &dictionary.slot(around).definition;
-                (around.id, around.path.to_vec())
+        let (id, mut path, around) = match space {
+            Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new(), None),
+            Space::Inside(place) => {
+                let around = &dictionary.slot(place).definition;
+                (around.id, around.path.to_vec(), Some(place))
             }
-            Space::ExtendedVendor(around, vendor) => {
-                let around = &dictionary.slot(around).definition;
-                (around.id, [&around.path, [vendor].as_slice()].concat())
+            Space::ExtendedVendor(place, vendor) => {
+                let around = &dictionary.slot(place).definition;
+                (around.id, [&around.path, [vendor].as_slice()].concat(), Some(place))
             }
         };
         path.push(number);
@@ -314,12 +314,16 @@ impl Loader {
         let flags = Flags { secret: flags.secret || known_secret, ..flags };
         if flags.is_sensitive() {
             dictionary.sensitive_vendors.insert(id.vendor);
+            let further_out = |place: &Place| dictionary.slot(*place).around;
+            let all_around: Vec<Place> = std::iter::successors(around, further_out).collect();
+            dictionary.around_sensitive.extend(all_around);
         }
         let definition = Definition { id, name: name.into(), kind, flags, place, path: path.into() };
         match dictionary.slots.get_mut(place.0 as usize) {
             Some(slot) => slot.definition = definition,
             None => {
-                dictionary.slots.push(Slot { definition, values: BTreeMap::new(), value_names: HashMap::new() });
+                let (values, value_names) = (BTreeMap::new(), HashMap::new());
+                dictionary.slots.push(Slot { definition, around, values, value_names });
             }
         }
         let before = dictionary.names.insert(name.to_ascii_lowercase().into(), place);
