@@ -12,6 +12,7 @@ pub mod numbers;
 pub mod packet;
 pub mod redaction;
 pub mod response;
+pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
 

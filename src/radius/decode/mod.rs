@@ -78,7 +78,7 @@ impl<'d> Decoder<'d> {
         }
         // Vendor-Specific is what it is, even for a dictionary that does not list it.
         if found.id == numbers::VENDOR_SPECIFIC {
-            return self.vendor_specific(found, attribute.value, rest);
+            return self.vendor_specific(found, attribute, rest);
         }
         match (found.kind(), found.definition) {
             (DataType::Extended, Some(definition)) => self.extended(found, definition, attribute.value),
