@@ -6,7 +6,7 @@
 use radhook::exchange::{Exchange, Origin};
 use radhook::radius::authenticator::{verify_request, verify_request_message};
 use radhook::radius::dictionary::Loader;
-use radhook::radius::{Dictionary, Packet, Value, decode, numbers};
+use radhook::radius::{Dictionary, Packet, Value, decode, numbers, redaction};
 use radhook::session::{Meaning, observe};
 use radhook::trace::capture::Capture;
 use radhook::trace::detail::{BadRecord, Reader, Record, attributes};
@@ -20,11 +20,11 @@ pub fn packet(octets: &[u8]) {
     let walked: usize = packet.attributes().map(|attribute| attribute.value.len() + 2).sum();
     assert_eq!(walked + 20, packet.bytes().len(), "the walk covers the packet");
     for attribute in decode(&packet, &Dictionary::shipped()).iter() {
-        assert!(
-            !numbers::is_sensitive(attribute.id) || attribute.value == Value::Redacted,
-            "{} is shown",
-            attribute.name
-        );
+        let (id, name) = (attribute.id, &attribute.name);
+        assert!(!numbers::is_sensitive(id) || attribute.value == Value::Redacted, "{name} is shown");
+        // What is hidden once has nothing left to hide.
+        let again = redaction::hide_pairs(id, attribute.value.clone());
+        assert!(again == attribute.value, "{name} shows a secret among its pairs");
     }
     // Whoever gets this right by chance has found MD5's end.
     let _ = (verify_request(&packet, b"secret"), verify_request_message(&packet, b"secret"));
