@@ -241,6 +241,8 @@ mod tests {
     fn of_a_broken_row_all_is_one_part() {
         assert_eq!(nested("1a 0b 00007ed9 01 09 616263"), [(20, 11, 11, 0, "Attr-26".to_owned())]);
         assert_eq!(nested("ad 06 01 06 0000"), [(20, 6, 6, 0, "Attr-173".to_owned())]);
+        // Well formed, but of WiMAX's attributes decoding takes only those that have a name.
+        assert_eq!(nested("1a 0b 000060b5 fa 05 00 0102"), [(20, 11, 11, 0, "Attr-26".to_owned())]);
     }
 
     #[test]
