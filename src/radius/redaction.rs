@@ -27,16 +27,18 @@ const SECRET_ENDINGS: [&str; 13] = [
 /// Parts of names that do so only when they stand alone: `pin`, but not `spin`.
 const SECRET_WORDS: [&str; 2] = ["pin", "pass"];
 /// The last part of names that speak about a secret without holding it: `psk-mode`, `key-exchange`, `password-expiry`.
-const ABOUT: [&str; 22] = [
+const ABOUT: [&str; 25] = [
     "age",
     "algorithm",
     "exchange",
     "expiration",
     "expires",
     "expiry",
+    "file",
     "format",
     "id",
     "identifier",
+    "identity",
     "index",
     "length",
     "lifetime",
@@ -44,6 +46,7 @@ const ABOUT: [&str; 22] = [
     "mgmt",
     "mode",
     "name",
+    "oid",
     "policy",
     "prompt",
     "retry",

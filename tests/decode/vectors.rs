@@ -14,6 +14,12 @@ use crate::printed::printed;
 use crate::support::sources::source;
 use crate::wire;
 
+/// Where our words are not FreeRADIUS's: how the expected ones begin, and why.
+const DIFFERENT: [(&str, &str); 1] = [(
+    "FreeRADIUS-802.1X-EAPoL-Key-Msg = 0x",
+    "hidden: with its MIC, pre-shared keys can be tried one after the other",
+)];
+
 /// `decode -` lines whose octets no line names, because encoding them needs a random salt. We would not show the
 /// values either: they are encrypted.
 const WITHOUT_OCTETS: [(&str, usize); 2] = [("tunnel.txt", 19), ("vendor.txt", 2)];
@@ -80,7 +86,7 @@ fn freeradius_s_decode_vectors_come_out_as_it_expects() {
     loader.file(&main).unwrap_or_else(|error| panic!("{error}"));
     let (dictionary, _) = loader.finish();
     let directory = source("freeradius", "src/tests/unit");
-    let (mut compared, mut wrong, mut unknown) = (0, Vec::new(), Vec::new());
+    let (mut compared, mut different, mut wrong, mut unknown) = (0, Vec::new(), Vec::new(), Vec::new());
     let mut files: Vec<_> = fs::read_dir(&directory)
         .expect("it is a directory")
         .map(|entry| entry.expect("it can be read").path())
@@ -91,18 +97,21 @@ fn freeradius_s_decode_vectors_come_out_as_it_expects() {
         unknown.extend(without_octets);
         for vector in vectors {
             let ours = ours(&vector.octets, &dictionary);
-            if ours == vector.expected {
-                compared += 1;
-            } else {
-                wrong.push(format!("{}:\n  expected {}\n  ours     {ours}", vector.place, vector.expected));
+            match DIFFERENT.iter().find(|(expected, _)| vector.expected.starts_with(expected)) {
+                _ if ours == vector.expected => compared += 1,
+                Some((expected, _)) => different.push(*expected),
+                None => wrong.push(format!("{}:\n  expected {}\n  ours     {ours}", vector.place, vector.expected)),
             }
         }
     }
-    println!("{compared} vectors come out as expected, {} have no octets", unknown.len());
+    println!("{compared} vectors come out as expected, {} differ, {} have no octets", different.len(), unknown.len());
     assert!(wrong.is_empty(), "{} vectors:\n{}", wrong.len(), wrong.join("\n"));
+    for (expected, reason) in DIFFERENT {
+        assert!(different.contains(&expected), "no longer different: {expected} ({reason})");
+    }
     for (file, count) in WITHOUT_OCTETS {
         assert_eq!(unknown.iter().filter(|place| place.starts_with(file)).count(), count, "{unknown:?}");
     }
     // FreeRADIUS 3.2.1 has 81 such lines.
-    assert_eq!((compared, unknown.len()), (60, 21));
+    assert_eq!((compared, different.len(), unknown.len()), (59, 1, 21));
 }

@@ -110,6 +110,11 @@ impl DataType {
             _ => return None,
         })
     }
+
+    /// Whether a value of this type can be a password or a key.
+    pub(super) fn may_be_secret(self) -> bool {
+        matches!(self, Self::Text | Self::Octets(_) | Self::Tlv)
+    }
 }
 
 /// What a dictionary says about an attribute beside its type.

@@ -15,7 +15,7 @@ use super::include::{Library, Source};
 use super::scope::{Block, Scope};
 use super::statement::{self, Fault, Statement, Word};
 use super::{Dictionary, Place, Space};
-use crate::radius::AttributeId;
+use crate::radius::{AttributeId, redaction};
 
 /// How deep files may include one another. FreeRADIUS's own are two deep.
 const MAX_INCLUDE_DEPTH: usize = 16;
@@ -35,6 +35,8 @@ pub struct Loader {
     /// Values of attributes that are not defined yet: they may follow in a later file.
     waiting: Vec<(Position, Waiting)>,
     counts: Counts,
+    /// Whether what is being read marks all that is secret, so that no name need tell.
+    marked: bool,
 }
 
 /// What has been read so far.
@@ -79,7 +81,10 @@ impl Loader {
 
     /// Adds the built-in dictionary.
     pub fn shipped(&mut self) -> Result<(), DictionaryError> {
-        self.root(Library::Shipped, "dictionary")
+        self.marked = true;
+        let read = self.root(Library::Shipped, "dictionary");
+        self.marked = false;
+        read
     }
 
     /// Adds a file and all that it includes.
@@ -307,10 +312,12 @@ impl Loader {
         };
         path.push(number);
         // A later file that does not know that an attribute is secret must not uncover it: FreeRADIUS's own
-        // dictionaries, loaded over the shipped ones, mark far fewer.
-        let known_secret = dictionary.slots.get(place.0 as usize).is_some_and(|slot| {
-            slot.definition.flags.is_sensitive() && slot.definition.name.eq_ignore_ascii_case(name)
-        });
+        // dictionaries, loaded over the shipped ones, mark very few. Of what is new its name has to tell.
+        let before = dictionary.slots.get(place.0 as usize).map(|slot| &slot.definition);
+        let known_secret = match before.filter(|before| before.name.eq_ignore_ascii_case(name)) {
+            Some(before) => before.flags.is_sensitive(),
+            None => !self.marked && kind.may_be_secret() && redaction::names_secret(name),
+        };
         let flags = Flags { secret: flags.secret || known_secret, ..flags };
         if flags.is_sensitive() {
             dictionary.sensitive_vendors.insert(id.vendor);

@@ -209,13 +209,17 @@ fn seconds(civil: DateTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::radius::dictionary::Loader;
     use crate::trace::detail::Reader;
 
     fn shown(text: &str) -> serde_json::Value {
+        shown_by(&Dictionary::shipped(), text)
+    }
+
+    fn shown_by(dictionary: &Dictionary, text: &str) -> serde_json::Value {
         let mut attributes_read = Vec::new();
         let mut reader = Reader::default();
-        let dictionary = Dictionary::shipped();
-        reader.push(text.as_bytes(), |record| attributes_read.push(attributes(&record.unwrap(), &dictionary)));
+        reader.push(text.as_bytes(), |record| attributes_read.push(attributes(&record.unwrap(), dictionary)));
         assert_eq!(attributes_read.len(), 1);
         serde_json::to_value(&attributes_read[0]).unwrap()
     }
@@ -267,5 +271,10 @@ mod tests {
                 "X-Unknown": "a, psk=[redacted]",
             })
         );
+        let mut loader = Loader::empty();
+        loader.text("test", "ATTRIBUTE Cleartext-Password 1100 string\nATTRIBUTE EAP-Type 1018 string\n").unwrap();
+        let (unmarked, _) = loader.finish();
+        let read = shown_by(&unmarked, "now\n\tCleartext-Password = \"hunter2\"\n\tEAP-Type = \"PEAP\"\n\n");
+        assert_eq!(read, serde_json::json!({ "EAP-Type": "PEAP" }));
     }
 }

@@ -197,8 +197,10 @@ fn value_of(kind: &'static str) -> BoxedStrategy<(Value, Vec<u8>)> {
     }
 }
 
+type Write = fn(u8, &[u8]) -> Vec<u8>;
+
 /// Where an attribute can stand, and how it is written there with the number of its type.
-const PLACES: [(&str, fn(u8, &[u8]) -> Vec<u8>); 7] = [
+const PLACES: [(&str, Write); 7] = [
     ("top", |number, value| tlv(200 + number, value)),
     ("vendor", |number, value| tlv(26, &vendor(32473, &tlv(number, value)))),
     ("wide", |number, value| {

@@ -57,7 +57,9 @@ fn what_is_broken_is_hidden_only_where_a_secret_may_stand_in_it() {
     let dictionary = with(
         "VENDOR Example 32473\nBEGIN-VENDOR Example\nATTRIBUTE Ex-Key 1 string secret\nATTRIBUTE Ex-Text 2 string\n\
          ATTRIBUTE Ex-Outer 3 tlv\nATTRIBUTE Ex-Inner 3.1 tlv\nATTRIBUTE Ex-Inner-Key 3.1.1 string secret\n\
-         END-VENDOR Example\nATTRIBUTE Ext-5 245 long-extended\nATTRIBUTE Ext-5-Key 245.1 string secret\n",
+         END-VENDOR Example\nATTRIBUTE Ext-5 245 long-extended\nATTRIBUTE Ext-5-Key 245.1 string secret\n\
+         ATTRIBUTE Ext-5-EVS 245.26 evs\nBEGIN-VENDOR Example format=Ext-5-EVS\nATTRIBUTE Ex-EVS-Key 1 string secret\n\
+         END-VENDOR Example\n",
     );
     for (octets, hidden) in [
         (b"\x02\x09abc".as_slice(), false),
@@ -80,4 +82,7 @@ fn what_is_broken_is_hidden_only_where_a_secret_may_stand_in_it() {
     }
     let unfinished = shown_by(&dictionary, &sample::hex("f5 06 01 80 61 62"));
     assert_eq!(unfinished, json!({}), "a fragment without the others is one of a key");
+    let vendors =
+        shown_by(&dictionary, &sample::hex("f5 0b 1a 80 00007ed9 01 6162 01 03 62 f5 0b 1a 80 00007ed9 02 6162"));
+    assert_eq!(vendors, json!({"User-Name": "b", "Attr-245": "0x1a8000007ed9026162"}), "and a vendor's by its type");
 }
