@@ -34,9 +34,22 @@ fn run(target: &str, function: impl Fn(&[u8])) {
     }
 }
 
+/// The same with a Length field that names all octets that are there: what is cut off is then decoded and not refused.
+fn with_its_length(octets: &[u8]) -> Vec<u8> {
+    let mut octets = octets.to_vec();
+    let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
+    if let Some(field) = octets.get_mut(2..4) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+    octets
+}
+
 #[test]
 fn packets() {
-    run("packet", targets::packet);
+    run("packet", |octets| {
+        targets::packet(octets);
+        targets::packet(&with_its_length(octets));
+    });
 }
 
 #[test]
@@ -49,7 +62,10 @@ fn dictionaries() {
 
 #[test]
 fn events() {
-    run("event", targets::event);
+    run("event", |octets| {
+        targets::event(octets);
+        targets::event(&with_its_length(octets));
+    });
 }
 
 #[test]

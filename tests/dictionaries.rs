@@ -45,9 +45,44 @@ const VALUE_DIFFERENCES: &[(&str, u64, &str)] = &[
 /// What in a name tells that the value may be a secret.
 const TELLING: &[&str] = &["passw", "secret", "psk", "pmk", "msk", "passphrase", "key", "triplet", "quintet"];
 
+/// What is secret by its nature, whatever its name tells: passwords, answers and digests from which one can be guessed
+/// without asking the server, keys, vectors of SIM cards, tokens that let in, EAP, and what ends a key's negotiation.
+const SECRET: &str = "\
+    User-Password CHAP-Password CHAP-Challenge Tunnel-Password Message-Authenticator EAP-Message \
+    ARAP-Password ARAP-Security-Data ARAP-Challenge-Response PKM-Auth-Key \
+    Digest-Response Digest-Response-RFC5090 Digest-Response-Auth Digest-HA1 Ericsson-ViG-Digest-Response \
+    MS-CHAP-Response MS-CHAP-Challenge MS-CHAP-CPW-1 MS-CHAP-CPW-2 MS-CHAP-LM-Enc-PW MS-CHAP-NT-Enc-PW \
+    MS-CHAP-MPPE-Keys MS-CHAP2-Response MS-CHAP2-Success MS-CHAP2-CPW MS-MPPE-Send-Key MS-MPPE-Recv-Key \
+    MS-Old-ARAP-Password MS-New-ARAP-Password \
+    Aruba-MPSK-Passphrase Aruba-AS-Credential-Hash Aruba-Network-SSO-Token Mikrotik-Wireless-PSK \
+    Mikrotik-Wireless-Enc-Key \
+    Mikrotik-Wireless-MPKey Ruckus-Dpsk Ruckus-DPSK-EAPOL-Key-Frame Ruckus-CP-Token Ruckus-Triplets \
+    Extreme-PPSK-Request Extreme-PPSK-PMK TPLink-Authentication-FindKey TPLink-Authentication-FoundKey \
+    FreeRADIUS-802.1X-EAPoL-Key-Msg Mimosa-ManagementPassword-Parameter Mimosa-SNMPCommunityString-Parameter \
+    Extreme-Libsip-Patron-Info Cisco-Subscriber-Password Huawei-User-Password Nokia-Service-Password \
+    Ascend-Send-Secret Ascend-Receive-Secret Ascend-Send-Passwd Ascend-Ara-PW Lucent-Send-Secret Lucent-Ara-PW \
+    USR-Send-Password USR-VTS-Session-Key USR-PW_Tunnel_Authentication CW-LRQ-Token CW-ARQ-Token \
+    SN-PPP-Outbound-Password SN-Tunnel-Password SN-Tunnel-ISAKMP-Secret Alc-BGP-Auth-Key Alc-APN-Password \
+    ERX-PPP-Password ERX-Tunnel-Password 3GPP2-Pre-Shared-Secret 3GPP2-MN-HA-Shared-Key 3GPP2-S-Key \
+    ALU-AAA-GSM-Triplet ALU-AAA-AKA-Quintet WiMAX-MSK WiMAX-HA-RK-Key WiMAX-DHCP-RK WiMAX-E-UTRAN-Vector-XRES \
+    WiMAX-E-UTRAN-Vector-KASME FreeRADIUS-EAP-FAST-EAP-Payload FreeRADIUS-EAP-FAST-Crypto-Binding \
+    FreeRADIUS-EAP-FAST-PAC-Key \
+    Cleartext-Password Crypt-Password NT-Password LM-Password MD5-Password SMD5-Password SHA-Password SSHA-Password \
+    SHA2-Password SSHA2-256-Password SSHA3-256-Password PBKDF2-Password Password-With-Header MS-CHAP-Password \
+    MS-CHAP-New-Cleartext-Password MS-CHAP-New-NT-Password MS-CHAP-Peer-Challenge NS-MTA-MD5-Password EAP-MD5-Password \
+    EAP-IKEv2-Secret EAP-MSK EAP-EMSK EAP-Pwd-Password-Hash EAP-Sim-Ki EAP-Sim-KC1 EAP-Sim-SRES1 EAP-Sim-HMAC \
+    EAP-Type-MD5-Challenge FreeRADIUS-Client-Secret Originating-Realm-Key TOTP-Secret TOTP-Key TOTP-Password \
+    TLS-Session-Data";
+
+/// What stands beside secrets, lets nobody in, and is needed to follow a session: shown.
+const NOT_SECRET: &str = "\
+    State Class Proxy-State EAP-Key-Name EAP-Session-Id EAP-Peer-Id Digest-Nonce Digest-CNonce Configuration-Token \
+    MS-CHAP-Error MS-CHAP-Domain Packet-Authentication-Vector OTP-Challenge EAP-Sim-IMSI TLS-PSK-Identity \
+    Fortinet-FAC-Token-ID Cisco-AVPair";
+
 /// Attributes that sound secret and are not: names and numbers of keys, public halves, switches, limits and times.
 const HARMLESS: &str = "\
-    Password-Retry EAP-Key-Name 3GPP2-Ike-Preshared-Secret-Request 3GPP2-KeyID Extreme-PPSK-Request \
+    Password-Retry EAP-Key-Name 3GPP2-Ike-Preshared-Secret-Request 3GPP2-KeyID \
     ALU-AAA-GSM-Triplets-Needed ALU-AAA-AKA-Quintets-Needed ALU-AAA-Femto-Public-Key-Hash Alc-BGP-Auth-Keychain \
     Altiga-Min-Password-Length-G Altiga-Allow-Alpha-Only-Passwords-G ASA-IPsec-Allow-Passwd-Store \
     ASA-IPsec-Auth-On-Rekey Ascend-X25-Nui-Password-Prompt Brocade-Passwd-ExpiryDate Brocade-Passwd-WarnPeriod \
@@ -200,6 +235,18 @@ fn nothing_that_holds_a_password_or_a_key_is_shown() {
 }
 
 #[test]
+fn secrets_by_nature_are_hidden_and_what_sessions_are_followed_by_is_not() {
+    let shipped = Dictionary::shipped();
+    let is_hidden = |name: &str| {
+        let our = shipped.by_name(name).unwrap_or_else(|| panic!("{name} is not known"));
+        our.flags.is_sensitive() || (our.path.len() == 1 && numbers::is_sensitive(our.id))
+    };
+    let shown: Vec<_> = SECRET.split_whitespace().filter(|name| !is_hidden(name)).collect();
+    let hidden: Vec<_> = NOT_SECRET.split_whitespace().filter(|name| is_hidden(name)).collect();
+    assert!(shown.is_empty() && hidden.is_empty(), "shown: {shown:?}; hidden: {hidden:?}");
+}
+
+#[test]
 fn every_value_is_what_freeradius_says_or_has_a_reason() {
     let theirs = theirs();
     let shipped = Dictionary::shipped();
@@ -339,8 +386,12 @@ fn every_packet_is_named_as_by_freeradius_s_dictionaries() {
 fn has_reason(our: &Attribute, their: &Attribute) -> bool {
     // What is hidden has no tag either.
     let hidden = our.value == Value::Redacted && their.name.starts_with(&*our.name);
+    // Where nobody says what is secret, names tell, and some of them tell too much: we have looked at each.
+    let told = their.value == Value::Redacted
+        && (our.value == Value::Redacted || HARMLESS.split_whitespace().any(|name| name == &*our.name));
     let number = our.value.number().filter(|_| our.name == their.name);
     hidden
+        || told
         || number.is_some_and(|number| is_value_difference(&our.name, number))
         || is_difference(&our.name)
         || (is_addition(&our.name) && their.name.starts_with("Attr-"))

@@ -88,8 +88,13 @@ fn example(kind: DataType, seed: usize) -> Option<Vec<u8>> {
         DataType::Ipv4Prefix => vec![0, 24, 10, octet(0), octet(1), 0],
         DataType::Ipv6Prefix => vec![0, 48, 0x20, 1, 0xd, 0xb8, octet(0), octet(1)],
         DataType::Ether => some(6),
-        // A filter that FreeRADIUS prints as text.
-        DataType::AscendBinary => return None,
+        // A packet filter: from an address, TCP, to a port below another.
+        DataType::AscendBinary => {
+            let mut filter =
+                vec![1, octet(0), octet(1), 0, 10, 1, 2, octet(2), 0, 0, 0, 0, 24, 0, 6, 0, 0, 0, 3, 255, 0, 1];
+            filter.resize(32, 0);
+            filter
+        }
         DataType::Tlv
         | DataType::VendorSpecific
         | DataType::Extended

@@ -3,15 +3,20 @@
 //! They check more than that nothing panics: what must hold of every input is asserted. The same functions run over
 //! all seeds in `tests/corpora.rs`.
 
-use radhook::exchange::{Exchange, Login, Origin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use radhook::exchange::Exchange;
 use radhook::radius::authenticator::{verify_request, verify_request_message};
 use radhook::radius::dictionary::Loader;
-use radhook::radius::{Dictionary, Packet, Value, decode, numbers};
+use radhook::radius::{Dictionary, Packet, Value, decode, numbers, redaction};
 use radhook::session::{Known, Meaning, observe};
+use radhook::source::client::Clients;
+use radhook::source::observer::{Sighting, Watch};
 use radhook::trace::capture::Capture;
 use radhook::trace::detail::{BadRecord, Reader, Record, attributes};
 use radhook::trace::link::Datagrams;
-use radhook::trace::pairs::{Pairs, Seen};
+use radhook::trace::pairs::{Pairs, Role, Seen};
 use radhook::trace::{Datagram, Format};
 
 /// A datagram: walked, decoded by name, checked against a secret.
@@ -20,11 +25,11 @@ pub fn packet(octets: &[u8]) {
     let walked: usize = packet.attributes().map(|attribute| attribute.value.len() + 2).sum();
     assert_eq!(walked + 20, packet.bytes().len(), "the walk covers the packet");
     for attribute in decode(&packet, &Dictionary::shipped()).iter() {
-        assert!(
-            !numbers::is_sensitive(attribute.id) || attribute.value == Value::Redacted,
-            "{} is shown",
-            attribute.name
-        );
+        let (id, name) = (attribute.id, &attribute.name);
+        assert!(!numbers::is_sensitive(id) || attribute.value == Value::Redacted, "{name} is shown");
+        // What is hidden once has nothing left to hide.
+        let again = redaction::hide_pairs(id, attribute.value.clone());
+        assert!(again == attribute.value, "{name} shows a secret among its pairs");
     }
     // Whoever gets this right by chance has found MD5's end.
     let _ = (verify_request(&packet, b"secret"), verify_request_message(&packet, b"secret"));
@@ -46,31 +51,37 @@ pub fn dictionary(octets: &[u8]) {
     }
 }
 
-/// A datagram on an accounting port, up to the event that it becomes.
+/// Datagrams one behind the other, as they pass a relay: requests and replies, up to the events that they become.
 pub fn event(octets: &[u8]) {
-    let Ok(packet) = Packet::parse(octets) else { return };
-    let exchange = Exchange {
-        origin: Origin {
-            source: "fuzzed".into(),
-            kind: "accounting",
-            client: "fuzzed".into(),
-            address: [192, 0, 2, 1].into(),
-        },
-        received_at: jiff::Timestamp::from_second(1_795_342_530).expect("it is a time"),
-        code: packet.code(),
-        request: decode(&packet, &Dictionary::shipped()),
-        reply: None,
-        login: Login::default(),
-        swap_octets: false,
-    };
-    let Ok(meaning) = Meaning::read(&exchange) else { return };
-    let first = observe(&exchange, &meaning, Known::default(), meaning.id(0), &"node".into());
+    let clients = Arc::new(Clients::default());
+    let mut watch = Watch::new("fuzzed".into(), "relay", clients, Dictionary::shipped(), Duration::from_secs(30));
+    let (nas, server) = (([192, 0, 2, 1], 40_000).into(), ([192, 0, 2, 2], 1812).into());
+    let at = |ms: i64| jiff::Timestamp::from_millisecond(1_795_342_530_000 + ms).expect("it is a time");
+    let mut exchanges = Vec::new();
+    let (mut rest, mut ms) = (octets, 0_i64);
+    while let Ok(packet) = Packet::parse(rest) {
+        let (from, to) = if Role::of(packet.code()) == Role::Reply { (server, nas) } else { (nas, server) };
+        watch.see(&Sighting { at: at(ms), from, to, octets: packet.bytes().into() }, &mut exchanges);
+        rest = &rest[packet.bytes().len()..];
+        ms += 1;
+    }
+    watch.expire(at(60_000), &mut exchanges);
+    for exchange in &exchanges {
+        told(exchange);
+    }
+}
+
+/// Tells an exchange twice, as a session goes on.
+fn told(exchange: &Exchange) {
+    let Ok(meaning) = Meaning::read(exchange) else { return };
+    let first = observe(exchange, &meaning, Known::default(), meaning.id(0), &"node".into());
     let told = serde_json::to_string(&first.event).expect("every event is JSON");
-    assert_eq!(meaning.id(0), Meaning::read(&exchange).expect("as before").id(0), "the same fact has the same id");
-    let again =
-        observe(&exchange, &meaning, Known { record: first.record, login: None }, meaning.id(1), &"node".into());
+    assert_eq!(meaning.id(0), Meaning::read(exchange).expect("as before").id(0), "the same fact has the same id");
+    let known = Known { record: first.record, login: Some(meaning.id(0)) };
+    let again = observe(exchange, &meaning, known, meaning.id(1), &"node".into());
     let again = serde_json::to_string(&again.event).expect("every event is JSON");
-    assert!(!told.contains("[redacted]") && !again.contains("[redacted]"));
+    // What is hidden as a whole is left out; of a pair its name stays.
+    assert!(!told.contains("\"[redacted]\"") && !again.contains("\"[redacted]\""));
 }
 
 /// A detail file, taken whole and in pieces: the same records come out.

@@ -39,11 +39,15 @@ pub struct Attribute {
     pub value: Value,
 }
 
+/// What is shown in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
 /// The value of one attribute, by its data type (RFC 8044 §3).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `string` in FreeRADIUS's words, `text` in RFC 8044's. Bytes that are not UTF-8 are shown as `\xNN`, and a
-    /// backslash in such a value as `\\`, so that the bytes can be had back. A NUL at the end is left out.
+    /// backslash in such a value as `\\`, so that the bytes can be had back. A NUL at the end is left out. In place of a
+    /// secret within a vendor's text stands [`REDACTED`], and nothing after it. Ascend's packet filters are texts too.
     Text(Box<str>),
     /// `octets`, and every value whose size does not fit its type. Shown as `0x` and lower-case hex.
     Octets(Box<[u8]>),
@@ -76,6 +80,15 @@ impl Value {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// Whether anything of it is hidden: all of it, or what follows a key's name in a text.
+    pub fn is_redacted(&self) -> bool {
+        match self {
+            Self::Redacted => true,
+            Self::Text(text) => text.ends_with(REDACTED),
+            _ => false,
         }
     }
 
@@ -123,7 +136,7 @@ impl Serialize for Value {
             Self::Ether([a, b, c, d, e, f]) => {
                 serializer.collect_str(&format_args!("{a:02X}-{b:02X}-{c:02X}-{d:02X}-{e:02X}-{f:02X}"))
             }
-            Self::Redacted => serializer.serialize_str("[redacted]"),
+            Self::Redacted => serializer.serialize_str(REDACTED),
         }
     }
 }

@@ -11,7 +11,9 @@ pub mod decode;
 pub mod dictionary;
 pub mod numbers;
 pub mod packet;
+pub mod redaction;
 pub mod response;
+pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
 

@@ -94,6 +94,8 @@ rfc! {
     NAS_PORT_ID = 87;
     /// RFC 4372 §2.2.
     CHARGEABLE_USER_IDENTITY = 89;
+    /// RFC 4849 §2.
+    NAS_FILTER_RULE = 92;
     /// RFC 3162 §2.1.
     NAS_IPV6_ADDRESS = 95;
     /// RFC 3162 §2.2.
@@ -102,6 +104,8 @@ rfc! {
     FRAMED_IPV6_PREFIX = 97;
     /// RFC 5090 §3.1.
     DIGEST_RESPONSE = 103;
+    /// RFC 5090 §3.4: the server's answer, made of the password as the client's is.
+    DIGEST_RESPONSE_AUTH = 106;
     /// RFC 5090 §3.19.
     DIGEST_HA1 = 121;
     /// RFC 4818 §3.
@@ -125,12 +129,15 @@ pub const RADHOOK_AUTHENTICATOR: AttributeId = AttributeId { vendor: VENDOR_RADH
 /// How the user of a copied request proved who they are, as FreeRADIUS names it.
 pub const RADHOOK_METHOD: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 4 };
 
+/// The first of the Extended types, which hold attributes of their own, vendors' among them (RFC 6929 §2).
+pub const FIRST_EXTENDED: u32 = 241;
+
 /// Microsoft's private enterprise number (RFC 2548).
 pub const VENDOR_MICROSOFT: u32 = 311;
 
 /// Values of the RFC space that are passwords, keys, answers from which a password can be guessed, or EAP material.
 /// Listed by number, so that a dictionary without the `encrypt` or `secret` flag cannot uncover them.
-const SENSITIVE: [AttributeId; 12] = [
+const SENSITIVE: [AttributeId; 13] = [
     USER_PASSWORD,
     CHAP_PASSWORD,
     CHAP_CHALLENGE,
@@ -141,6 +148,7 @@ const SENSITIVE: [AttributeId; 12] = [
     EAP_MESSAGE,
     MESSAGE_AUTHENTICATOR,
     DIGEST_RESPONSE,
+    DIGEST_RESPONSE_AUTH,
     DIGEST_HA1,
     PKM_AUTH_KEY,
 ];

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::numbers;
+
 /// Code, Identifier, Length and Authenticator: the least a packet can be (RFC 2865 §3).
 pub const HEADER_LENGTH: usize = 20;
 /// The most a packet may be (RFC 2865 §3).
@@ -227,6 +229,17 @@ pub struct RawAttribute<'a> {
     pub value: &'a [u8],
     /// Where its Type octet stands in the packet.
     pub offset: usize,
+}
+
+impl<'a> RawAttribute<'a> {
+    /// Of a Vendor-Specific (RFC 2865 §5.26): the vendor's number and what the vendor says, to be walked as a
+    /// [`Row`](super::row::Row) in the vendor's format. None for any other attribute, and for one that is too short.
+    pub fn vendor(&self) -> Option<(u32, &'a [u8])> {
+        if u32::from(self.number) != numbers::VENDOR_SPECIFIC.number {
+            return None;
+        }
+        self.value.split_first_chunk().map(|(vendor, rest)| (u32::from_be_bytes(*vendor), rest))
+    }
 }
 
 /// The walk over a packet's attributes.

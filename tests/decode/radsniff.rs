@@ -216,8 +216,7 @@ fn example(kind: DataType, seed: usize) -> Option<Vec<u8>> {
         DataType::Ipv4Prefix => vec![0, 24, 10, some(1)[0], 1, 0],
         DataType::Ipv6Prefix => [&[0, 48, 0x20, 1, 0xd, 0xb8], some(2).as_slice()].concat(),
         DataType::Ether => some(6),
-        // radsniff prints a packet filter as text, we show its octets.
-        DataType::AscendBinary => return None,
+        DataType::AscendBinary => filter(seed),
         // These hold attributes and no value.
         DataType::Tlv
         | DataType::VendorSpecific
@@ -227,6 +226,20 @@ fn example(kind: DataType, seed: usize) -> Option<Vec<u8>> {
             return None;
         }
     })
+}
+
+/// A packet filter: of each of the three kinds, and one too short to be any.
+fn filter(seed: usize) -> Vec<u8> {
+    let [number, flag] = [seed as u8, (seed % 2) as u8];
+    let body: &[u8] = match seed % 4 {
+        0 => &[1, flag, 1 - flag, 0, 10, 1, 2, number, 0, 0, 0, 0, 24, 0, 6, flag, 0, 5, 4, 210, flag, 3],
+        1 => &[2, flag, 1, 0, 0, 0, 0, 7, 1, 2, 3, 4, 5, number, 4, 81, 18, 52, 86, 120, 6, 5, 4, 3, 2, 1, 4, 82, 2, 3],
+        2 => &[0, flag, 0, 0, 0, 12, 0, 2, 0, flag, 255, number, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, flag],
+        _ => return vec![1, flag, 0, number],
+    };
+    let mut filter = body.to_vec();
+    filter.resize(32, 0);
+    filter
 }
 
 /// An attribute with its value, in whatever the dictionary puts around it.

@@ -4,8 +4,10 @@
 //! without a second decoder. Where neighbours of one number mean something else together than alone, they are one value
 //! that was split (EAP-Message, Long-Extended, WiMAX) and are shown together.
 
+mod nested;
+
 use crate::radius::packet::{AUTHENTICATOR_LENGTH, HEADER_LENGTH, RawAttribute};
-use crate::radius::{Attribute, Attributes, Dictionary, Packet, Value, decode, numbers};
+use crate::radius::{Attribute, Attributes, Dictionary, Packet, Value, decode};
 
 /// A range of a packet's octets and what it means.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +18,8 @@ pub struct Part {
     pub length: usize,
     /// Its octets; of what is not shown, only those before the value.
     pub octets: Vec<u8>,
-    /// Whether it stands inside the part before it.
-    pub inside: bool,
+    /// How many others it stands in; those before it with a smaller depth.
+    pub depth: usize,
     /// Its name; none for the first pieces of a split value.
     pub name: Option<String>,
     /// Its value.
@@ -33,8 +35,6 @@ impl Part {
 
 /// Type and Length.
 const ATTRIBUTE_HEADER_LENGTH: usize = 2;
-/// Type, Length and the vendor's number.
-const VENDOR_HEADER_LENGTH: usize = 6;
 
 /// All parts of a packet, in its order.
 pub fn parts(packet: &Packet, dictionary: &Dictionary) -> Vec<Part> {
@@ -43,7 +43,7 @@ pub fn parts(packet: &Packet, dictionary: &Dictionary) -> Vec<Part> {
         offset,
         length,
         octets: bytes[offset..offset + length].to_vec(),
-        inside: false,
+        depth: 0,
         name: Some(name.to_owned()),
         value,
     };
@@ -95,69 +95,20 @@ impl Explainer<'_> {
         let octets = self.octets(raw);
         let octets_shown = octets[..shown.min(octets.len())].to_vec();
         let (offset, length) = (raw.offset, octets.len());
-        Part { offset, length, octets: octets_shown, inside: false, name: None, value: None }
+        Part { offset, length, octets: octets_shown, depth: 0, name: None, value: None }
     }
 
     /// An attribute that stands for itself.
     fn one(&self, raw: &RawAttribute, meaning: &Attributes, parts: &mut Vec<Part>) {
-        if u32::from(raw.number) == numbers::VENDOR_SPECIFIC.number
-            && let Some(inside) = self.vendors(raw, meaning)
-        {
-            let mut around = self.part(raw, VENDOR_HEADER_LENGTH);
-            let vendor = raw.value.first_chunk().map_or(0, |vendor| u32::from_be_bytes(*vendor));
-            let name = self
-                .dictionary
-                .vendor_name(vendor)
-                .map_or_else(|| vendor.to_string(), |name| format!("{name}, {vendor}"));
-            around.length = VENDOR_HEADER_LENGTH;
-            around.name = Some(format!("Vendor-Specific of {name}"));
-            parts.push(around);
-            parts.extend(inside);
-            return;
+        match nested::parts(raw, meaning, self.dictionary) {
+            Some(nested) => parts.extend(nested),
+            None => self.split(std::slice::from_ref(raw), meaning, parts),
         }
-        self.split(std::slice::from_ref(raw), meaning, parts);
-    }
-
-    /// The vendor's attributes, each with its own octets. None where they cannot be told apart.
-    fn vendors(&self, raw: &RawAttribute, meaning: &Attributes) -> Option<Vec<Part>> {
-        let (vendor, body) = raw.value.split_first_chunk()?;
-        let format = self.dictionary.vendor_format(u32::from_be_bytes(*vendor));
-        if format.continuation {
-            return None;
-        }
-        let header = usize::from(format.type_octets + format.length_octets);
-        let number = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | usize::from(*octet));
-        let mut rest = body;
-        let mut values = meaning.iter();
-        let mut parts = Vec::new();
-        while !rest.is_empty() {
-            let length = match format.length_octets {
-                0 => rest.len(),
-                _ => number(rest.get(format.type_octets.into()..header)?),
-            };
-            if length < header || length > rest.len() {
-                return None;
-            }
-            let attribute = if length > header { values.next() } else { None };
-            let shown =
-                if attribute.is_some_and(|attribute| attribute.value == Value::Redacted) { header } else { length };
-            parts.push(Part {
-                offset: raw.offset + VENDOR_HEADER_LENGTH + body.len() - rest.len(),
-                length,
-                octets: rest[..shown].to_vec(),
-                inside: true,
-                name: attribute.map(|attribute| attribute.name.to_string()),
-                value: attribute.map(|attribute| attribute.value.clone()),
-            });
-            rest = &rest[length..];
-        }
-        // A TLV inside has more values than it has ranges here.
-        (values.next().is_none() && parts.iter().any(|part| part.value.is_some())).then_some(parts)
     }
 
     /// The pieces of what is one value, or one attribute with several in it: the values stand with the last piece.
     fn split(&self, raw: &[RawAttribute], meaning: &Attributes, parts: &mut Vec<Part>) {
-        let redacted = meaning.iter().any(|attribute| attribute.value == Value::Redacted);
+        let redacted = meaning.iter().any(|attribute| attribute.value.is_redacted());
         let shown = if redacted { ATTRIBUTE_HEADER_LENGTH } else { usize::MAX };
         parts.extend(raw.iter().map(|raw| self.part(raw, shown)));
         let Some(last) = parts.last_mut() else { return };
@@ -182,7 +133,7 @@ fn within(attribute: &Attribute, offset: usize, end: usize) -> Part {
         offset,
         length: end - offset,
         octets: Vec::new(),
-        inside: true,
+        depth: 1,
         name: Some(attribute.name.to_string()),
         value: Some(attribute.value.clone()),
     }
@@ -233,22 +184,113 @@ mod tests {
         );
     }
 
+    /// Offset, length, octets shown, depth and name of what stands behind the packet's header.
+    fn nested(attributes: &str) -> Vec<(usize, usize, usize, usize, String)> {
+        let bytes = sample::packet(1, 1, &sample::hex(attributes));
+        let parts = parts(&Packet::parse(&bytes).unwrap(), &Dictionary::shipped());
+        let name = |part: &Part| part.name.clone().unwrap_or_default();
+        parts[4..].iter().map(|part| (part.offset, part.length, part.octets.len(), part.depth, name(part))).collect()
+    }
+
     #[test]
-    fn what_decoding_redacts_is_never_among_the_octets() {
+    fn tlvs_have_ranges_of_their_own_at_every_depth() {
+        assert_eq!(
+            nested("1a 11 000060b5 01 0b 00 01 05 312e30 02 03 01"),
+            [
+                (20, 6, 6, 0, "Vendor-Specific of WiMAX, 24757".to_owned()),
+                (26, 3, 3, 1, "WiMAX-Capability".to_owned()),
+                (29, 5, 5, 2, "WiMAX-Release".to_owned()),
+                (34, 3, 3, 2, "WiMAX-Accounting-Capabilities".to_owned()),
+            ]
+        );
+        assert_eq!(
+            nested("ad 0e 01 06 00000018 03 06 0a000001"),
+            [
+                (20, 2, 2, 0, "IPv6-6rd-Configuration".to_owned()),
+                (22, 6, 6, 1, "IPv6-6rd-IPv4MaskLen".to_owned()),
+                (28, 6, 6, 1, "IPv6-6rd-BR-IPv4-Address".to_owned()),
+            ]
+        );
+        // WiMAX-E-UTRAN-Vector with an answer that is not shown (XRES) between two that are (RAND and AUTN).
+        assert_eq!(
+            nested("1a 17 000060b5 91 11 00 01 0e 02 04 aaaa 03 04 bbbb 04 04 cccc"),
+            [
+                (20, 6, 6, 0, "Vendor-Specific of WiMAX, 24757".to_owned()),
+                (26, 3, 3, 1, "WiMAX-Authentication-Info".to_owned()),
+                (29, 2, 2, 2, "WiMAX-E-UTRAN-Vector".to_owned()),
+                (31, 4, 4, 3, "WiMAX-E-UTRAN-Vector-RAND".to_owned()),
+                (35, 4, 2, 3, "WiMAX-E-UTRAN-Vector-XRES".to_owned()),
+                (39, 4, 4, 3, "WiMAX-E-UTRAN-Vector-AUTN".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn vendors_in_extended_attributes_have_ranges_of_their_own() {
+        assert_eq!(
+            nested("f5 0b 1a 00 00007ed9 07 abcd"),
+            [
+                (20, 8, 8, 0, "Extended-Vendor-Specific-5 of 32473".to_owned()),
+                (28, 3, 3, 1, "Attr-245.26.32473.7".to_owned()),
+            ]
+        );
+        assert_eq!(nested("f1 07 01 00000005"), [(20, 7, 7, 0, "Frag-Status".to_owned())], "one value is one part");
+    }
+
+    #[test]
+    fn of_a_broken_row_all_is_one_part() {
+        assert_eq!(nested("1a 0b 00007ed9 01 09 616263"), [(20, 11, 11, 0, "Attr-26".to_owned())]);
+        assert_eq!(nested("ad 06 01 06 0000"), [(20, 6, 6, 0, "Attr-173".to_owned())]);
+        // Well formed, but of WiMAX's attributes decoding takes only those that have a name.
+        assert_eq!(nested("1a 0b 000060b5 fa 05 00 0102"), [(20, 11, 11, 0, "Attr-26".to_owned())]);
+    }
+
+    #[test]
+    fn a_secret_within_a_text_is_not_among_the_octets() {
+        let found = nested("1a 0d 00000009 01 07 70 73 6b 3d 78");
+        assert_eq!(
+            found,
+            [(20, 6, 6, 0, "Vendor-Specific of Cisco, 9".to_owned()), (26, 7, 2, 1, "Cisco-AVPair".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_decoding_hides_is_never_among_the_octets_and_no_octet_is_told_twice() {
         use proptest::prelude::*;
-        proptest!(|(kind in prop_oneof![Just(2_u8), Just(26), Just(69), Just(79), Just(80)], value in proptest::collection::vec(any::<u8>(), 1..40))| {
-            let body = if kind == 26 { [[0, 0, 1, 55].as_slice(), &value].concat() } else { value.clone() };
-            let attribute = [[kind, body.len() as u8 + 2].as_slice(), &body].concat();
-            let bytes = sample::packet(1, 1, &attribute);
+        let value = || proptest::collection::vec(any::<u8>(), 0..40);
+        let inner = || (any::<u8>(), value()).prop_map(|(number, value)| tlv(number, &value));
+        let row = || proptest::collection::vec(prop_oneof![inner(), value()], 1..4).prop_map(|row| row.concat());
+        let vendor = prop_oneof![Just(9_u32), Just(311), Just(24757), Just(8164), Just(25053)];
+        let attribute = prop_oneof![
+            (prop_oneof![Just(2_u8), Just(69), Just(79), Just(80), Just(92), Just(173), Just(245)], row())
+                .prop_map(|(number, row)| tlv(number, &row)),
+            // In WiMAX's format and in the others'.
+            (vendor, proptest::option::of(any::<u8>()), row()).prop_map(|(vendor, number, row)| {
+                let flagged = number.map(|number| [&[number, row.len() as u8 + 3, 0], row.as_slice()].concat());
+                tlv(26, &[vendor.to_be_bytes().as_slice(), &flagged.unwrap_or(row)].concat())
+            }),
+        ];
+        proptest!(|(attributes in proptest::collection::vec(attribute, 1..4))| {
+            let bytes = sample::packet(1, 1, &attributes.concat());
             let packet = Packet::parse(&bytes).unwrap();
             let dictionary = Dictionary::shipped();
             let parts = parts(&packet, &dictionary);
-            let hidden = decode(&packet, &dictionary).iter().filter(|attribute| attribute.value == Value::Redacted).count();
-            let covered = parts.iter().filter(|part| part.value == Some(Value::Redacted)).count();
+            let hidden = decode(&packet, &dictionary).iter().filter(|attribute| attribute.value.is_redacted()).count();
+            let covered = parts.iter().filter(|part| part.value.as_ref().is_some_and(Value::is_redacted)).count();
             prop_assert_eq!(hidden, covered);
-            if hidden > 0 {
-                prop_assert!(parts.iter().any(Part::is_redacted));
+            prop_assert!(hidden == 0 || parts.iter().any(Part::is_redacted));
+            // Values of which only the attribute around is known stand behind it, without octets of their own.
+            let mut next = 0;
+            for part in parts.iter().filter(|part| !part.octets.is_empty()) {
+                prop_assert_eq!(part.offset, next);
+                next += part.length;
             }
+            prop_assert_eq!(next, bytes.len());
         });
+    }
+
+    fn tlv(number: u8, value: &[u8]) -> Vec<u8> {
+        let value = &value[..value.len().min(253)];
+        [&[number, value.len() as u8 + 2], value].concat()
     }
 }

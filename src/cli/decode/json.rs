@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::explain::Part;
 use super::packet::Told;
-use crate::radius::{Attributes, Value};
+use crate::radius::Attributes;
 use crate::trace::detail::Record;
 use crate::trace::pairs::Found;
 
@@ -81,7 +81,7 @@ pub fn record(number: u64, record: &Record, code: Option<Arc<str>>, attributes: 
 fn insert_attributes(object: &mut Map<String, Json>, attributes: &Attributes) {
     object.insert("attributes".to_owned(), json!(attributes));
     let mut redacted: Vec<&str> = Vec::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.value == Value::Redacted) {
+    for attribute in attributes.iter().filter(|attribute| attribute.value.is_redacted()) {
         if !redacted.contains(&&*attribute.name) {
             redacted.push(&attribute.name);
         }

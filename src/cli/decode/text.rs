@@ -99,7 +99,7 @@ fn lines(text: &mut String, attributes: &Attributes, more: &[(String, String)]) 
 
 fn explained(text: &mut String, parts: &[Part]) {
     for part in parts {
-        let indent = if part.inside { "  " } else { "" };
+        let indent = "  ".repeat(part.depth);
         let mut rows: Vec<String> = part.octets.chunks(ROW).map(hex).collect();
         if part.is_redacted() && !part.octets.is_empty() {
             let last = rows.last_mut();
@@ -112,7 +112,7 @@ fn explained(text: &mut String, parts: &[Part]) {
         }
         let mut meaning = part.name.as_deref().map(printable).unwrap_or_default();
         if let Some(found) = &part.value {
-            let found = if part.offset < 20 && !part.inside { plain(found) } else { value(found) };
+            let found = if part.offset < 20 { plain(found) } else { value(found) };
             let _ = write!(meaning, " = {found}");
         }
         for (at, row) in rows.iter().enumerate() {

@@ -20,8 +20,17 @@ impl<'d> Decoder<'d> {
             (Some(inner), [_, value @ ..]) if inner.definition.is_some() && !value.is_empty() => {
                 self.extended_value(inner, value);
             }
-            _ => self.unreadable(found, octets),
+            _ => self.broken_extended(found, inner, octets, 1),
         }
+    }
+
+    /// Shown whole, unless what its extended type and, in a vendor's space, the vendor's type name may not be seen. So
+    /// many octets of it are extended type and flags.
+    fn broken_extended(&mut self, found: Found<'d>, inner: Option<Found<'d>>, octets: &[u8], own: usize) {
+        let vendors = inner.and_then(|inner| self.vendors_in(inner, octets.get(own..)?));
+        let named = vendors.map(|(vendors, _)| vendors).or(inner);
+        let hidden = named.is_some_and(|named| named.may_hide(self.dictionary));
+        self.numbered(found, octets, hidden);
     }
 
     /// An attribute of type `long-extended` with the fragments that follow it.
@@ -32,9 +41,9 @@ impl<'d> Decoder<'d> {
         attribute: RawAttribute,
         rest: &mut Rest,
     ) {
-        let [number, flags, value @ ..] = attribute.value else { return self.unreadable(found, attribute.value) };
+        let [number, flags, value @ ..] = attribute.value else { return self.numbered(found, attribute.value, false) };
         let Some(inner) = self.inner(found, definition, *number).filter(|_| !value.is_empty()) else {
-            return self.unreadable(found, attribute.value);
+            return self.numbered(found, attribute.value, false);
         };
         if flags & MORE == 0 {
             return self.extended_value(inner, value);
@@ -51,7 +60,7 @@ impl<'d> Decoder<'d> {
         }
         // A last fragment that promises more is taken as the last; a first one without any other is broken.
         if fragments == 1 {
-            return self.unreadable(found, attribute.value);
+            return self.broken_extended(found, Some(inner), attribute.value, 2);
         }
         self.extended_value(inner, &joined);
     }
@@ -62,27 +71,25 @@ impl<'d> Decoder<'d> {
     }
 
     fn extended_value(&mut self, found: Found<'d>, octets: &[u8]) {
-        match (found.kind(), found.definition) {
-            (DataType::ExtendedVendorSpecific, Some(definition)) => {
-                self.extended_vendor_specific(found, definition, octets);
-            }
+        match found.kind() {
+            DataType::ExtendedVendorSpecific => match self.vendors_in(found, octets) {
+                Some((vendors, value)) => self.one(vendors, value),
+                // There is no value, or the vendor is none.
+                None => self.numbered(found, octets, false),
+            },
             _ => self.one(found, octets),
         }
     }
 
-    /// A vendor, an octet of its type, and the value.
-    fn extended_vendor_specific(&mut self, found: Found<'d>, definition: &'d Definition, octets: &[u8]) {
-        let split = octets.split_first_chunk().and_then(|(vendor, octets)| {
-            let (number, value) = octets.split_first()?;
-            Some((u32::from_be_bytes(*vendor), u32::from(*number), value))
-        });
-        let Some((vendor @ ..=MAX_VENDOR, number, value)) = split.filter(|(_, _, value)| !value.is_empty()) else {
-            return self.unreadable(found, octets);
-        };
-        let Some(trail) = found.trail.then(vendor).and_then(|trail| trail.then(number)) else {
-            return self.unreadable(found, octets);
-        };
-        let definition = self.dictionary.get(Space::ExtendedVendor(definition.place, vendor), number);
-        self.one(Found { id: found.id, trail, definition }, value);
+    /// What stands in an `evs` attribute: a vendor, an octet of its type, and the value. None if it is anything else, or
+    /// broken.
+    fn vendors_in<'a>(&self, found: Found<'d>, octets: &'a [u8]) -> Option<(Found<'d>, &'a [u8])> {
+        let around = found.definition.filter(|definition| definition.kind == DataType::ExtendedVendorSpecific)?;
+        let (vendor, octets) = octets.split_first_chunk()?;
+        let (number, value) = octets.split_first().filter(|(_, value)| !value.is_empty())?;
+        let (vendor, number) = (u32::from_be_bytes(*vendor), u32::from(*number));
+        let trail = found.trail.then(vendor)?.then(number).filter(|_| vendor <= MAX_VENDOR)?;
+        let definition = self.dictionary.get(Space::ExtendedVendor(around.place, vendor), number);
+        Some((Found { id: found.id, trail, definition }, value))
     }
 }

@@ -4,9 +4,11 @@
 //! octets under `Attr-N`, and so is a Vendor-Specific whose inside is broken. Nested attributes are called by the
 //! numbers that lead to them where no dictionary names them: `Attr-26.9.250`, `Attr-26.24757.1.99`, `Attr-241.7`. An
 //! attribute without a value is left out, as it says nothing (RFC 2865 §5); only Chargeable-User-Identity may be
-//! empty (RFC 4372 §2.1). Values that must not be seen become [`Value::Redacted`] before they are looked at.
+//! empty (RFC 4372 §2.1), and so may octets that can be split: an empty EAP-Message is EAP-Start (RFC 3579 §2.1).
+//! Values that must not be seen become [`Value::Redacted`] before they are looked at.
 
 mod extended;
+mod filter;
 mod nested;
 mod value;
 
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use super::dictionary::{DataType, Definition, Dictionary, Space};
 use super::numbers;
 use super::packet::{Packet, RawAttribute, RawAttributes};
-use super::{Attribute, AttributeId, Attributes, Value};
+use super::{Attribute, AttributeId, Attributes, Value, redaction};
 
 /// All attributes of a packet, in its order.
 pub fn decode(packet: &Packet, dictionary: &Dictionary) -> Attributes {
@@ -53,6 +55,11 @@ impl<'d> Found<'d> {
     fn is_sensitive(&self) -> bool {
         numbers::is_sensitive(self.id) || self.definition.is_some_and(|definition| definition.flags.is_sensitive())
     }
+
+    /// Whether its octets may not be seen even where they cannot be read: for themselves, or for what may be inside.
+    fn may_hide(&self, dictionary: &Dictionary) -> bool {
+        self.is_sensitive() || self.definition.is_some_and(|definition| dictionary.has_sensitive_inside(definition))
+    }
 }
 
 impl<'d> Decoder<'d> {
@@ -60,6 +67,9 @@ impl<'d> Decoder<'d> {
         let number = u32::from(attribute.number);
         let definition = self.dictionary.get(Space::Vendor(0), number);
         let found = Found { id: AttributeId::rfc(number), trail: Trail::from(number), definition };
+        if found.id == numbers::NAS_FILTER_RULE && found.kind() == DataType::Text {
+            return self.filter_rules(found, attribute, rest);
+        }
         if found.definition.is_some_and(|definition| definition.flags.concat) {
             return self.joined(found, attribute, rest);
         }
@@ -68,7 +78,7 @@ impl<'d> Decoder<'d> {
         }
         // Vendor-Specific is what it is, even for a dictionary that does not list it.
         if found.id == numbers::VENDOR_SPECIFIC {
-            return self.vendor_specific(found, attribute.value, rest);
+            return self.vendor_specific(found, attribute, rest);
         }
         match (found.kind(), found.definition) {
             (DataType::Extended, Some(definition)) => self.extended(found, definition, attribute.value),
@@ -79,12 +89,16 @@ impl<'d> Decoder<'d> {
 
     /// A value that is split over adjacent attributes of one number (RFC 3579 §3.1).
     fn joined(&mut self, found: Found<'d>, attribute: RawAttribute, rest: &mut Rest) {
-        let mut octets = attribute.value.to_vec();
-        while let Some(next) = rest.next_if(|next| next.number == attribute.number) {
-            octets.extend(next.value);
-        }
-        if !octets.is_empty() {
+        let octets = neighbours(attribute, rest);
+        if !octets.is_empty() || matches!(found.kind(), DataType::Octets(_)) {
             self.one(found, &octets);
+        }
+    }
+
+    /// Rules with a NUL between two of them; where an attribute ends says nothing (RFC 4849 §2).
+    fn filter_rules(&mut self, found: Found<'d>, attribute: RawAttribute, rest: &mut Rest) {
+        for rule in neighbours(attribute, rest).split(|octet| *octet == 0).filter(|rule| !rule.is_empty()) {
+            self.one(found, rule);
         }
     }
 
@@ -131,7 +145,7 @@ impl<'d> Decoder<'d> {
         };
         match read {
             Some(value) => {
-                let value = self.named(definition, value);
+                let value = self.named(definition, redaction::hide_pairs(found.id, value));
                 let name = format!("{}:{tag}", definition.name).into();
                 self.attributes.push(Attribute { id: found.id, name, value });
             }
@@ -141,6 +155,7 @@ impl<'d> Decoder<'d> {
 
     /// Adds a value under its dictionary name, or under its numbers.
     fn push(&mut self, found: Found<'d>, value: Value) {
+        let value = redaction::hide_pairs(found.id, value);
         let (name, value) = match found.definition {
             Some(definition) => (definition.name.clone(), self.named(definition, value)),
             None => (found.trail.name(), value),
@@ -150,7 +165,15 @@ impl<'d> Decoder<'d> {
 
     /// Adds octets that do not fit what the dictionary says, under their numbers.
     fn unreadable(&mut self, found: Found<'d>, octets: &[u8]) {
-        let value = if found.is_sensitive() { Value::Redacted } else { Value::Octets(octets.into()) };
+        self.numbered(found, octets, found.may_hide(self.dictionary));
+    }
+
+    /// Adds octets under their numbers, hidden or not.
+    fn numbered(&mut self, found: Found<'d>, octets: &[u8], hidden: bool) {
+        let value = match hidden {
+            true => Value::Redacted,
+            false => redaction::hide_pairs(found.id, Value::Octets(octets.into())),
+        };
         self.attributes.push(Attribute { id: found.id, name: found.trail.name(), value });
     }
 
@@ -161,6 +184,15 @@ impl<'d> Decoder<'d> {
             None => value,
         }
     }
+}
+
+/// The octets of an attribute and of those of its number that follow it.
+fn neighbours(attribute: RawAttribute, rest: &mut Rest) -> Vec<u8> {
+    let mut octets = attribute.value.to_vec();
+    while let Some(next) = rest.next_if(|next| next.number == attribute.number) {
+        octets.extend(next.value);
+    }
+    octets
 }
 
 /// The largest tag; above it the octet belongs to the value (RFC 2868 §3.1).

@@ -5,18 +5,18 @@
 
 use super::{Decoder, Found, MAX_VENDOR, Rest};
 use crate::radius::dictionary::{Definition, Space, VendorFormat};
-use crate::radius::{Attribute, AttributeId, Value, numbers};
+use crate::radius::packet::RawAttribute;
+use crate::radius::row::{Header, Inner, Row};
+use crate::radius::{AttributeId, numbers};
 
-/// The largest type of a vendor's attribute; of four octets the first must be 0.
-const MAX_TYPE: u32 = 0x00ff_ffff;
 /// The bit of a continued format's flags that says that the value goes on in the next Vendor-Specific.
 const MORE: u8 = 0x80;
 
 impl<'d> Decoder<'d> {
     /// The value of a Vendor-Specific: a vendor and, mostly, its attributes.
-    pub(super) fn vendor_specific(&mut self, found: Found<'d>, octets: &[u8], rest: &mut Rest) {
-        let split = octets.split_first_chunk().map(|(vendor, body)| (u32::from_be_bytes(*vendor), body));
-        let Some((vendor @ ..=MAX_VENDOR, body)) = split else { return self.unreadable(found, octets) };
+    pub(super) fn vendor_specific(&mut self, found: Found<'d>, attribute: RawAttribute, rest: &mut Rest) {
+        let octets = attribute.value;
+        let Some((vendor @ ..=MAX_VENDOR, body)) = attribute.vendor() else { return self.unreadable(found, octets) };
         let Some(trail) = found.trail.then(vendor) else { return self.unreadable(found, octets) };
         let within = Found { trail, ..found };
         let format = self.dictionary.vendor_format(vendor);
@@ -26,17 +26,18 @@ impl<'d> Decoder<'d> {
             self.vendors_attributes(within, vendor, body, format)
         };
         if taken.is_none() {
-            self.broken_vendor_specific(found, vendor, octets);
+            let hidden = self.hides_something(found, vendor, body, format);
+            self.numbered(found, octets, hidden);
         }
     }
 
     /// All of a vendor's attributes in one Vendor-Specific. None, and nothing taken, if they are broken.
     fn vendors_attributes(&mut self, within: Found<'d>, vendor: u32, body: &[u8], format: VendorFormat) -> Option<()> {
-        let inside: Vec<_> = Inside { octets: body, format }.collect::<Option<_>>()?;
-        if inside.is_empty() {
+        let row = Row::new(body, format);
+        if !row.is_whole() {
             return None;
         }
-        for (number, value) in inside {
+        for Inner { number, value, .. } in row.flatten() {
             if let Some(found) = self.vendors(within, vendor, number).filter(|_| !value.is_empty()) {
                 self.one(found, value);
             }
@@ -88,70 +89,40 @@ impl<'d> Decoder<'d> {
         Some(Found { id: AttributeId { vendor, number }, trail: within.trail.then(number)?, definition })
     }
 
-    fn broken_vendor_specific(&mut self, found: Found<'d>, vendor: u32, octets: &[u8]) {
-        // Passwords and keys may stand in there.
-        if numbers::vendor_has_sensitive(vendor) || self.dictionary.vendor_has_sensitive(vendor) {
-            let name = found.trail.name();
-            self.attributes.push(Attribute { id: found.id, name, value: Value::Redacted });
-        } else {
-            self.unreadable(found, octets);
+    /// Whether passwords and keys may stand in a vendor's broken octets, as far as their headers can be followed.
+    fn hides_something(&self, within: Found<'d>, vendor: u32, body: &[u8], format: VendorFormat) -> bool {
+        if !numbers::vendor_has_sensitive(vendor) && !self.dictionary.vendor_has_sensitive(vendor) {
+            return false;
         }
+        let mut rest = body;
+        while let Some(Header { number, length, octets }) = Header::of(rest, format) {
+            let found = self.vendors(within, vendor, number);
+            if found.is_none_or(|found| found.may_hide(self.dictionary)) {
+                return true;
+            }
+            match rest.get(length.unwrap_or(rest.len())..) {
+                // Shorter than itself: whose the octets behind it are, nobody knows.
+                _ if length.is_some_and(|length| length < octets) => return rest.len() > octets,
+                Some(next) => rest = next,
+                // The rest is its value.
+                None => return false,
+            }
+        }
+        false
     }
 
     /// A value that is a row of TLVs (RFC 8044 §3.13).
     pub(super) fn tlvs(&mut self, found: Found<'d>, definition: &'d Definition, octets: &[u8]) {
-        let inside: Option<Vec<_>> = Inside { octets, format: VendorFormat::default() }.collect();
+        let row = Row::new(octets, VendorFormat::default());
         // There must be a value, and another step must be possible.
-        let (Some(inside), Some(_)) = (inside.filter(|_| octets.len() > 2), found.trail.then(0)) else {
+        if !row.is_whole() || octets.len() <= 2 || found.trail.then(0).is_none() {
             return self.unreadable(found, octets);
-        };
-        for (number, value) in inside {
+        }
+        for Inner { number, value, .. } in row.flatten() {
             if let Some(trail) = found.trail.then(number).filter(|_| !value.is_empty()) {
                 let definition = self.dictionary.get(definition.inside(), number);
                 self.one(Found { id: found.id, trail, definition }, value);
             }
         }
-    }
-}
-
-/// The numbers and values in a row of nested attributes. Ends with `None` where the row is broken.
-struct Inside<'a> {
-    octets: &'a [u8],
-    format: VendorFormat,
-}
-
-impl<'a> Iterator for Inside<'a> {
-    type Item = Option<(u32, &'a [u8])>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.octets.is_empty() {
-            return None;
-        }
-        let attribute = self.split();
-        if attribute.is_none() {
-            self.octets = &[];
-        }
-        Some(attribute)
-    }
-}
-
-impl<'a> Inside<'a> {
-    fn split(&mut self) -> Option<(u32, &'a [u8])> {
-        let VendorFormat { type_octets, length_octets, .. } = self.format;
-        let type_octets = usize::from(type_octets);
-        let header = type_octets + usize::from(length_octets);
-        let big_endian = |octets: &[u8]| octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet));
-        let number = big_endian(self.octets.get(..type_octets)?);
-        // 0 is an attribute only where types have one octet, as FreeRADIUS sees it: some vendors use it there.
-        if type_octets > 1 && (number == 0 || number > MAX_TYPE) {
-            return None;
-        }
-        let length = match length_octets {
-            0 => self.octets.len(),
-            _ => big_endian(self.octets.get(type_octets..header)?) as usize,
-        };
-        let value = self.octets.get(header..length)?;
-        self.octets = &self.octets[length..];
-        Some((number, value))
     }
 }

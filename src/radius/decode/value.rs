@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::filter::{self, FILTER_LENGTH};
 use crate::radius::Value;
 use crate::radius::dictionary::DataType;
 
@@ -26,7 +27,8 @@ pub(super) fn read(kind: DataType, octets: &[u8]) -> Option<Value> {
         DataType::Ipv6Prefix => Value::Prefix(ipv6_prefix(octets)?),
         DataType::InterfaceId => Value::Text(interface_id(octets)?),
         DataType::Ether => Value::Ether(octets.try_into().ok()?),
-        DataType::AscendBinary => Value::Octets(octets.into()),
+        DataType::AscendBinary if octets.len() > FILTER_LENGTH => return None,
+        DataType::AscendBinary => filter::text(octets).map_or_else(|| Value::Octets(octets.into()), Value::Text),
         // These hold attributes and no value of their own. Where one turns up in a place that cannot be walked into,
         // it is shown as it is.
         DataType::Tlv

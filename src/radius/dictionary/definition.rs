@@ -110,6 +110,11 @@ impl DataType {
             _ => return None,
         })
     }
+
+    /// Whether a value of this type can be a password or a key.
+    pub(super) fn may_be_secret(self) -> bool {
+        matches!(self, Self::Text | Self::Octets(_) | Self::Tlv)
+    }
 }
 
 /// What a dictionary says about an attribute beside its type.
@@ -213,6 +218,8 @@ impl Default for VendorFormat {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub definition: Definition,
+    /// The attribute that it stands in.
+    pub around: Option<Place>,
     pub values: BTreeMap<u64, Arc<str>>,
     /// By name in lower case.
     pub value_names: HashMap<Box<str>, u64>,

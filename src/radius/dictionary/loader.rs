@@ -15,7 +15,7 @@ use super::include::{Library, Source};
 use super::scope::{Block, Scope};
 use super::statement::{self, Fault, Statement, Word};
 use super::{Dictionary, Place, Space};
-use crate::radius::AttributeId;
+use crate::radius::{AttributeId, redaction};
 
 /// How deep files may include one another. FreeRADIUS's own are two deep.
 const MAX_INCLUDE_DEPTH: usize = 16;
@@ -35,6 +35,8 @@ pub struct Loader {
     /// Values of attributes that are not defined yet: they may follow in a later file.
     waiting: Vec<(Position, Waiting)>,
     counts: Counts,
+    /// Whether what is being read marks all that is secret, so that no name need tell.
+    marked: bool,
 }
 
 /// What has been read so far.
@@ -79,7 +81,10 @@ impl Loader {
 
     /// Adds the built-in dictionary.
     pub fn shipped(&mut self) -> Result<(), DictionaryError> {
-        self.root(Library::Shipped, "dictionary")
+        self.marked = true;
+        let read = self.root(Library::Shipped, "dictionary");
+        self.marked = false;
+        read
     }
 
     /// Adds a file and all that it includes.
@@ -294,32 +299,38 @@ impl Loader {
             dictionary.rfc.resize(MAX_PACKET_NUMBER as usize + 1, None);
             dictionary.rfc[number as usize] = Some(place);
         }
-        let (id, mut path) = match space {
-            Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new()),
-            Space::Inside(around) => {
-                let around = &dictionary.slot(around).definition;
-                (around.id, around.path.to_vec())
+        let (id, mut path, around) = match space {
+            Space::Vendor(vendor) => (AttributeId { vendor, number }, Vec::new(), None),
+            Space::Inside(place) => {
+                let around = &dictionary.slot(place).definition;
+                (around.id, around.path.to_vec(), Some(place))
             }
-            Space::ExtendedVendor(around, vendor) => {
-                let around = &dictionary.slot(around).definition;
-                (around.id, [&around.path, [vendor].as_slice()].concat())
+            Space::ExtendedVendor(place, vendor) => {
+                let around = &dictionary.slot(place).definition;
+                (around.id, [&around.path, [vendor].as_slice()].concat(), Some(place))
             }
         };
         path.push(number);
         // A later file that does not know that an attribute is secret must not uncover it: FreeRADIUS's own
-        // dictionaries, loaded over the shipped ones, mark far fewer.
-        let known_secret = dictionary.slots.get(place.0 as usize).is_some_and(|slot| {
-            slot.definition.flags.is_sensitive() && slot.definition.name.eq_ignore_ascii_case(name)
-        });
+        // dictionaries, loaded over the shipped ones, mark very few. Of what is new its name has to tell.
+        let before = dictionary.slots.get(place.0 as usize).map(|slot| &slot.definition);
+        let known_secret = match before.filter(|before| before.name.eq_ignore_ascii_case(name)) {
+            Some(before) => before.flags.is_sensitive(),
+            None => !self.marked && kind.may_be_secret() && redaction::names_secret(name),
+        };
         let flags = Flags { secret: flags.secret || known_secret, ..flags };
         if flags.is_sensitive() {
             dictionary.sensitive_vendors.insert(id.vendor);
+            let further_out = |place: &Place| dictionary.slot(*place).around;
+            let all_around: Vec<Place> = std::iter::successors(around, further_out).collect();
+            dictionary.around_sensitive.extend(all_around);
         }
         let definition = Definition { id, name: name.into(), kind, flags, place, path: path.into() };
         match dictionary.slots.get_mut(place.0 as usize) {
             Some(slot) => slot.definition = definition,
             None => {
-                dictionary.slots.push(Slot { definition, values: BTreeMap::new(), value_names: HashMap::new() });
+                let (values, value_names) = (BTreeMap::new(), HashMap::new());
+                dictionary.slots.push(Slot { definition, around, values, value_names });
             }
         }
         let before = dictionary.names.insert(name.to_ascii_lowercase().into(), place);

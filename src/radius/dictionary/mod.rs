@@ -50,6 +50,8 @@ pub struct Dictionary {
     vendor_names: HashMap<Box<str>, u32>,
     /// Vendors with an attribute whose value is not to be shown.
     sensitive_vendors: HashSet<u32>,
+    /// Attributes around one whose value is not to be shown.
+    around_sensitive: HashSet<Place>,
 }
 
 impl Dictionary {
@@ -111,6 +113,11 @@ impl Dictionary {
     /// Whether any attribute of this vendor holds what is not to be shown.
     pub fn vendor_has_sensitive(&self, vendor: u32) -> bool {
         self.sensitive_vendors.contains(&vendor)
+    }
+
+    /// Whether an attribute holds others of which one, however deep, is not to be shown.
+    pub fn has_sensitive_inside(&self, attribute: &Definition) -> bool {
+        self.around_sensitive.contains(&attribute.place)
     }
 
     /// All attributes, in the order in which their numbers were first defined.

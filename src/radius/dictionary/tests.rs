@@ -236,3 +236,25 @@ fn all_of_freeradius_s_dictionaries_load() {
     assert_eq!((release.id, &*release.path), (AttributeId { vendor: 24757, number: 1 }, [1, 1].as_slice()));
     assert!(dictionary.vendor_format(24757).continuation);
 }
+
+#[test]
+fn where_nobody_says_what_is_secret_names_tell() {
+    let is_secret = |mut loader: Loader, line: &str| {
+        loader.text("test", line).unwrap();
+        let (dictionary, _) = loader.finish();
+        dictionary.by_name(line.split_whitespace().nth(1).unwrap()).unwrap().flags.secret
+    };
+    for (line, secret) in [
+        ("ATTRIBUTE Cleartext-Password 1100 string", true),
+        ("ATTRIBUTE Site-WLAN-PSK 200 octets", true),
+        ("ATTRIBUTE Site-Key 202 tlv", true),
+        ("ATTRIBUTE Site-Password-Mode 203 string", false),
+        ("ATTRIBUTE Allow-Password 204 integer", false),
+        ("ATTRIBUTE Room 205 string", false),
+        ("ATTRIBUTE Room 205 string secret", true),
+    ] {
+        assert_eq!(is_secret(Loader::empty(), line), secret, "{line}");
+    }
+    // The built-in dictionary has looked at each: what it shows may be shown.
+    assert!(!is_secret(Loader::on(&Dictionary::shipped()), "ATTRIBUTE Load-Balance-Key 1025 string"));
+}

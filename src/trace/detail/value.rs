@@ -10,11 +10,7 @@ use jiff::fmt::strtime;
 use super::{Record, Written};
 use crate::radius::dictionary::{DataType, Definition, Dictionary, VendorFormat};
 use crate::radius::packet::HEADER_LENGTH;
-use crate::radius::{Attribute, AttributeId, Attributes, Packet, Value, decode, numbers};
-
-/// What the names of internal attributes have in them that hold secrets: `Cleartext-Password`, `Tmp-Secret`,
-/// `MS-MPPE-Recv-Key`. Only asked where no dictionary knows the name.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "key", "hash", "pin"];
+use crate::radius::{Attribute, AttributeId, Attributes, Packet, Value, decode, numbers, redaction};
 
 /// The record's attributes with their types: as if they had been decoded from a packet, where the dictionary knows
 /// their names. A value that does not fit its type stays what is written, and so does that of an unknown name.
@@ -38,13 +34,15 @@ fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Optio
     };
     let Some(definition) = dictionary.by_name(plain) else {
         let id = id_of(plain).unwrap_or(AttributeId::rfc(0));
-        let hidden = numbers::is_sensitive(id) || sounds_secret(plain);
-        return Attribute { id, name: name.into(), value: if hidden { Value::Redacted } else { untyped(written) } };
+        let hidden = numbers::is_sensitive(id) || redaction::names_secret(plain);
+        let value = if hidden { Value::Redacted } else { redaction::hide_pairs(id, untyped(written)) };
+        return Attribute { id, name: name.into(), value };
     };
     let value = if numbers::is_sensitive(definition.id) || definition.flags.is_sensitive() {
         Value::Redacted
     } else {
-        typed(written, definition, dictionary, zone).unwrap_or_else(|| untyped(written))
+        let value = typed(written, definition, dictionary, zone).unwrap_or_else(|| untyped(written));
+        redaction::hide_pairs(definition.id, value)
     };
     // As decoding names it: the tag always, 0 where there is none.
     let name = match (definition.flags.has_tag, tag) {
@@ -53,11 +51,6 @@ fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Optio
         (false, None) => definition.name.clone(),
     };
     Attribute { id: definition.id, name, value }
-}
-
-fn sounds_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.split('-').any(|part| SECRET_WORDS.contains(&part))
 }
 
 /// What `Attr-4 = 0x0a00` and `Attr-26.9.1 = 0x613d62` say: FreeRADIUS writes octets under numbers where its
@@ -136,8 +129,8 @@ fn typed(
         Written::Bare(word) => word.as_str(),
         // A date and a filter are quoted too.
         Written::Quoted(octets) => match definition.kind {
-            DataType::Text => return Some(text(octets)),
-            DataType::Octets(_) | DataType::AscendBinary => return Some(Value::Octets(octets.as_slice().into())),
+            DataType::Text | DataType::AscendBinary => return Some(text(octets)),
+            DataType::Octets(_) => return Some(Value::Octets(octets.as_slice().into())),
             _ => std::str::from_utf8(octets).ok()?,
         },
     };
@@ -216,13 +209,17 @@ fn seconds(civil: DateTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::radius::dictionary::Loader;
     use crate::trace::detail::Reader;
 
     fn shown(text: &str) -> serde_json::Value {
+        shown_by(&Dictionary::shipped(), text)
+    }
+
+    fn shown_by(dictionary: &Dictionary, text: &str) -> serde_json::Value {
         let mut attributes_read = Vec::new();
         let mut reader = Reader::default();
-        let dictionary = Dictionary::shipped();
-        reader.push(text.as_bytes(), |record| attributes_read.push(attributes(&record.unwrap(), &dictionary)));
+        reader.push(text.as_bytes(), |record| attributes_read.push(attributes(&record.unwrap(), dictionary)));
         assert_eq!(attributes_read.len(), 1);
         serde_json::to_value(&attributes_read[0]).unwrap()
     }
@@ -264,8 +261,20 @@ mod tests {
     fn secrets_are_not_shown_whoever_knows_their_names() {
         let read = shown(
             "now\n\tUser-Name = \"bob\"\n\tUser-Password = \"hunter2\"\n\tCleartext-Password = \"hunter2\"\n\
-             \tAttr-26.311.16 = 0x68756e74657232\n\tEAP-Message = 0x68756e74657232\n\n",
+             \tAttr-26.311.16 = 0x68756e74657232\n\tEAP-Message = 0x68756e74657232\n\tMy-WPA-Key = \"hunter2\"\n\
+             \tCisco-AVPair = \"psk=hunter2\"\n\tTmp-String-0 = \"psk=hunter2\"\n\tX-Unknown = \"a, psk=hunter2\"\n\n",
         );
-        assert_eq!(read, serde_json::json!({ "User-Name": "bob" }));
+        assert_eq!(
+            read,
+            serde_json::json!({
+                "User-Name": "bob", "Cisco-AVPair": "psk=[redacted]", "Tmp-String-0": "psk=[redacted]",
+                "X-Unknown": "a, psk=[redacted]",
+            })
+        );
+        let mut loader = Loader::empty();
+        loader.text("test", "ATTRIBUTE Cleartext-Password 1100 string\nATTRIBUTE EAP-Type 1018 string\n").unwrap();
+        let (unmarked, _) = loader.finish();
+        let read = shown_by(&unmarked, "now\n\tCleartext-Password = \"hunter2\"\n\tEAP-Type = \"PEAP\"\n\n");
+        assert_eq!(read, serde_json::json!({ "EAP-Type": "PEAP" }));
     }
 }
