@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{Order, SignatureOptions};
+use crate::deliver::options::{AuthOptions, Order, SignatureOptions};
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
 
@@ -113,12 +113,18 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     let mut lines = vec![
         first,
         format!("events {}", list(wanted(endpoint).map(str::to_owned))),
-        format!("{order}, {} at once, {} each", options.concurrency, show_duration(options.timeout)),
+        format!("{order}, {} at once{}, {} each", options.concurrency, rate(endpoint), show_duration(options.timeout)),
         retries,
         signature(endpoint),
     ];
+    if options.auth != AuthOptions::None {
+        lines.push(format!("shows who it is by {}", options.auth));
+    }
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
+    }
+    if options.tls13_only {
+        lines.push("TLS 1.3 only".to_owned());
     }
     if let Some(ca) = &options.ca {
         lines.push(format!("certificate authorities {} besides the system's", ca.display()));
@@ -132,6 +138,10 @@ fn address(endpoint: &Endpoint) -> String {
     let query = if url.query().is_some() { "?…" } else { "" };
     url.set_query(None);
     format!("{url}{query}")
+}
+
+fn rate(endpoint: &Endpoint) -> String {
+    endpoint.delivery.rate.map(|rate| format!(" and at most {rate}")).unwrap_or_default()
 }
 
 fn wanted(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
@@ -172,7 +182,8 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
             "events": wanted(endpoint).collect::<Vec<_>>(), "enabled": options.enabled,
             "timeout": show_duration(options.timeout), "concurrency": options.concurrency,
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
-            "signature": signature(endpoint),
+            "signature": signature(endpoint), "auth": options.auth.to_string(),
+            "rate": options.rate.map(|rate| rate.to_string()),
         })
     }));
     let store = &config.store;

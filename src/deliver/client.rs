@@ -2,17 +2,17 @@
 
 use std::error::Error as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use reqwest::{Certificate, Client, redirect};
+use reqwest::Client;
 use thiserror::Error;
 
+use super::auth::Authorizer;
+use super::connections::Connections;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
-use super::resolve::Resolver;
 use super::sign::{SignError, Signer};
 use crate::render::Rendered;
 
@@ -20,17 +20,20 @@ use crate::render::Rendered;
 /// sends more loses its connection.
 const ANSWER_READ: usize = 16 * 1024;
 
-/// How long an idle connection is kept. Node's HTTP server closes idle connections after five seconds; a request sent
-/// into a connection that is being closed fails and would wait for its retry.
-const IDLE_KEPT: Duration = Duration::from_secs(4);
+/// RFC 9110 §15.5.2.
+const UNAUTHORIZED: u16 = 401;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Stands in `User-Agent`.
+pub(super) const PRODUCT: &str = concat!("radhook/", env!("CARGO_PKG_VERSION"));
 
 /// Sends the requests of one endpoint.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    http: Client,
+    http: Connections,
     signer: Option<Signer>,
+    authorizer: Authorizer,
 }
 
 /// Why an endpoint's client cannot be made: the operator's to mend.
@@ -39,6 +42,14 @@ pub enum ClientError {
     /// The custom CA file cannot be used.
     #[error("CA file {path}: {what}")]
     Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The certificate that shows who we are, or its key, cannot be used.
+    #[error("client certificate {path}: {what}")]
+    Certificate {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -55,42 +66,63 @@ pub enum ClientError {
 impl Sender {
     /// The client of an endpoint, with its connections, its trust and its keys.
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
-        let mut http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .dns_resolver(Resolver)
-            .no_proxy()
-            .pool_idle_timeout(IDLE_KEPT)
-            .pool_max_idle_per_host(options.concurrency);
-        if let Some(path) = &options.ca {
-            let refuse = |what: String| ClientError::Ca { path: path.clone(), what };
-            let pem = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| refuse(describe(&error)))?;
-            if authorities.is_empty() {
-                return Err(refuse("holds no PEM certificate".to_owned()));
-            }
-            http = http.tls_certs_merge(authorities);
-        }
         Ok(Self {
-            http: http.build().map_err(|error| ClientError::Tls(describe(&error)))?,
+            http: Connections::new(options)?,
             signer: options.signature.as_ref().map(Signer::new).transpose()?,
+            authorizer: Authorizer::new(&options.auth),
         })
     }
 
-    /// Makes one attempt: signs, sends, and reads the answer, all within the endpoint's timeout.
+    /// Makes one attempt: shows who asks, signs, sends, and reads the answer, all within the endpoint's timeout. A token
+    /// that the receiver no longer takes is fetched anew and tried once more.
     pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Ended {
-        let headers = match self.headers(options, id, &rendered, now) {
+        let both = async {
+            let http = self.http.current();
+            let shown = match self.authorizer.header(&http).await {
+                Ok(shown) => shown,
+                Err(error) => return Ended::Failed(error.to_string()),
+            };
+            let first = self.request(&http, options, id, &rendered, shown.as_ref(), now).await;
+            let refused = matches!(first, Ended::Answered { status: UNAUTHORIZED, .. });
+            if !refused || !self.authorizer.refused(shown.as_ref()).await {
+                return first;
+            }
+            match self.authorizer.header(&http).await {
+                Ok(fresh) => self.request(&http, options, id, &rendered, fresh.as_ref(), now).await,
+                Err(error) => Ended::Failed(error.to_string()),
+            }
+        };
+        match tokio::time::timeout(options.timeout, both).await {
+            Ok(ended) => ended,
+            Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
+        }
+    }
+
+    async fn request(
+        &self,
+        http: &Client,
+        options: &EndpointOptions,
+        id: &str,
+        rendered: &Rendered,
+        shown: Option<&HeaderValue>,
+        now: Timestamp,
+    ) -> Ended {
+        let mut headers = match self.headers(options, id, rendered, now) {
             Ok(headers) => headers,
             Err(error) => return Ended::Impossible(error.to_string()),
         };
+        if let Some(shown) = shown {
+            headers.insert(AUTHORIZATION, shown.clone());
+        }
         let request =
-            self.http.request(options.method.clone(), options.url.clone()).headers(headers).body(rendered.body);
+            http.request(options.method.clone(), options.url.clone()).headers(headers).body(rendered.body.clone());
         let exchange = async {
-            let mut answer = request.send().await.map_err(|error| describe(&error))?;
+            let mut answer = request.send().await?;
             let status = answer.status().as_u16();
             let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = asked.and_then(|value| policy::retry_after(value, now));
             let mut read = 0;
-            while let Some(part) = answer.chunk().await.map_err(|error| describe(&error))? {
+            while let Some(part) = answer.chunk().await? {
                 read += part.len();
                 if read > ANSWER_READ {
                     break;
@@ -98,11 +130,7 @@ impl Sender {
             }
             Ok(Ended::Answered { status, retry_after })
         };
-        match tokio::time::timeout(options.timeout, exchange).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(reason)) => Ended::Failed(reason),
-            Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
-        }
+        exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(describe(&error)))
     }
 
     fn headers(
@@ -113,7 +141,7 @@ impl Sender {
         now: Timestamp,
     ) -> Result<HeaderMap, SignError> {
         let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("radhook/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(id).map_err(|_| SignError::Id(id.to_owned()))?);
         // The operator's own headers may replace these, never the signature.
@@ -130,7 +158,7 @@ impl Sender {
 }
 
 /// An error with its causes, without the URL, which may hold a token and stands in the config anyway.
-fn describe(error: &reqwest::Error) -> String {
+pub(super) fn describe(error: &reqwest::Error) -> String {
     let mut text = if error.is_connect() { "cannot connect".to_owned() } else { "request failed".to_owned() };
     let mut cause = error.source();
     while let Some(error) = cause {

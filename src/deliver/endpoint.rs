@@ -19,13 +19,13 @@ use tracing::{error, warn};
 
 use super::client::Sender;
 use super::options::EndpointOptions;
-use super::pace::Pace;
+use super::pace::{Pace, Sign};
 use super::policy::{self, Ended};
 use super::view::View;
 use crate::metrics;
 use crate::render;
 use crate::store::bell::Bell;
-use crate::store::queue::{self, Outcome, Place, Then};
+use crate::store::queue::{self, Outcome, Place};
 use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
 use crate::store::{Store, StoreError};
 
@@ -72,7 +72,7 @@ impl Delivery {
         let mut hand = Hand::default();
         let mut cursor: Place = (i64::MIN, 0);
         let mut in_the_air: JoinSet<Outcome> = JoinSet::new();
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(delivery.options.rate);
         loop {
             let rung = delivery.bell.take();
             rung.settled.iter().for_each(|event| {
@@ -195,7 +195,7 @@ impl Delivery {
     fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>, pace: &mut Pace) {
         match landed {
             Ok(outcome) => {
-                pace.landed(outcome.then == Then::Delivered);
+                pace.landed(Sign::of(outcome.attempt.status));
                 // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
                 drop(self.outcomes.send(outcome));
             }

@@ -3,7 +3,9 @@
 //! Each endpoint has its own task, client, concurrency and queue ([`endpoint`]); nothing is shared between them, so that
 //! one receiver cannot hurt another. What follows from an attempt is decided by [`policy`], a pure function.
 
+pub mod auth;
 pub mod client;
+mod connections;
 pub mod egress;
 pub mod endpoint;
 pub mod options;

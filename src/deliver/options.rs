@@ -1,5 +1,6 @@
 //! What an operator sets for an `[[endpoint]]`, validated.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +25,44 @@ pub struct EndpointOptions {
     pub order: Order,
     /// Requests under way at once.
     pub concurrency: usize,
+    /// The most requests that begin within a time.
+    pub rate: Option<Rate>,
     /// `false` keeps events pending without sending them.
     pub enabled: bool,
     /// Sent with every request, after radhook's own.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How radhook shows the receiver who it is.
+    pub auth: AuthOptions,
     /// How requests are signed; `None` leaves them unsigned.
     pub signature: Option<SignatureOptions>,
     /// When a failed delivery is tried again.
     pub retry: RetryOptions,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca: Option<PathBuf>,
+    /// Whether TLS 1.2 is too old for this receiver.
+    pub tls13_only: bool,
+}
+
+/// `rate`: so many requests within so long, wherever that time is taken to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least one.
+    pub count: u32,
+    /// Within how long.
+    pub within: Duration,
+}
+
+impl fmt::Display for Rate {
+    /// As it stands in the config, where its time is one that can stand there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.within.as_secs() {
+            1 => write!(f, "{}/s", self.count),
+            60 => write!(f, "{}/m", self.count),
+            3_600 => write!(f, "{}/h", self.count),
+            86_400 => write!(f, "{}/d", self.count),
+            _ => write!(f, "{} in {:?}", self.count, self.within),
+        }
+    }
 }
 
 /// `order`.
@@ -63,6 +92,75 @@ pub enum SignatureOptions {
         /// Stands before the hex, such as `sha256=`.
         prefix: String,
     },
+}
+
+/// `auth`: how radhook shows a receiver who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AuthOptions {
+    /// Not at all, or by the signature alone.
+    #[default]
+    None,
+    /// User and password in every request (RFC 7617).
+    Basic {
+        /// Without a colon.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token in every request (RFC 6750).
+    Bearer {
+        /// The token.
+        token: Secret,
+    },
+    /// A token that is fetched from a URL and then sent as a bearer's.
+    Token(TokenOptions),
+    /// A token by client credentials (RFC 6749 §4.4).
+    OAuth2(OAuth2Options),
+    /// A certificate of our own.
+    Mtls {
+        /// PEM file with the certificate, and those between it and its authority.
+        certificate: PathBuf,
+        /// PEM file with its key.
+        key: PathBuf,
+    },
+}
+
+/// `auth = { type = "token" }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOptions {
+    /// Where the token is fetched.
+    pub url: Url,
+    /// How.
+    pub method: Method,
+    /// Sent with the request for it.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The request's body, in which `{{ username }}` and `{{ password }}` stand for the two.
+    pub body: String,
+    /// What the body is.
+    pub content_type: HeaderValue,
+    /// In the body, or else as Basic authentication.
+    pub username: Option<String>,
+    /// See `username`.
+    pub password: Option<Secret>,
+    /// Where the token stands in the answer's JSON: `auth.token`.
+    pub field: String,
+    /// How long a token is used.
+    pub refresh: Duration,
+}
+
+/// `auth = { type = "oauth2" }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth2Options {
+    /// The token endpoint.
+    pub url: Url,
+    /// Who asks.
+    pub client_id: String,
+    /// And its secret.
+    pub client_secret: Secret,
+    /// What is asked for, separated by spaces.
+    pub scope: Option<String>,
+    /// For whom the token is, where the server wants to know.
+    pub audience: Option<String>,
 }
 
 /// `retry`.

@@ -8,16 +8,16 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
-use super::signature;
+use super::headers::{OURS, headers};
 use super::url::{stays_here, url};
+use super::{auth, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
-use crate::config::secret::secret;
 use crate::config::tree::{Node, Value};
 use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
-use crate::deliver::options::{EndpointOptions, Order, RetryOptions, SignatureOptions};
+use crate::deliver::options::{AuthOptions, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions};
 use crate::event::EventType;
 use crate::route::Subscription;
 
@@ -34,6 +34,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// At least one, or nothing is ever sent; 256 connections are more than a receiver expects of one sender.
 const CONCURRENCY: RangeInclusive<u64> = 1..=256;
 const DEFAULT_CONCURRENCY: u64 = 16;
+
+/// At least one, or nothing is ever sent. The time of each request is remembered until the rate's own time is over.
+const RATE: RangeInclusive<u32> = 1..=100_000;
+
+/// Whether TLS 1.2 is too old. Below 1.2 nothing is spoken at all (RFC 8996).
+const TLS_VERSIONS: &[(&str, bool)] = &[("1.2", false), ("1.3", true)];
 
 /// The most retries: with waits that grow, thirty-two are weeks.
 const MAX_RETRIES: usize = 32;
@@ -52,14 +58,10 @@ const DEFAULT_SCHEDULE: [Duration; 5] = [
 const JITTER: RangeInclusive<f64> = 0.0..=1.0;
 const DEFAULT_JITTER: f64 = 0.1;
 
-/// The most headers, and the longest value: servers commonly refuse more than 8 KiB of headers in all.
-const MAX_HEADERS: usize = 32;
-const MAX_HEADER_VALUE: usize = 4096;
-
 /// The largest file of certificate authorities; a system's whole bundle has a quarter of it.
 const MAX_CA: u64 = 1024 * 1024;
 
-const METHODS: &[(&str, Method)] = &[
+pub(super) const METHODS: &[(&str, Method)] = &[
     ("POST", Method::POST),
     ("PUT", Method::PUT),
     ("PATCH", Method::PATCH),
@@ -84,28 +86,7 @@ const LATER_FORMATS: &[&str] = &[
 ];
 
 /// Keys of the design that come later.
-const LATER: &[&str] =
-    &["when", "once_per", "rate", "auth", "batch", "disable", "verify", "log_bodies", "body", "content_type"];
-
-/// Headers that a request's framing, body or signature decides.
-const OURS: &[&str] = &[
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-];
+const LATER: &[&str] = &["when", "once_per", "batch", "disable", "verify", "log_bodies", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
 const MADE: [EventType; 13] = [
@@ -145,12 +126,22 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
         let order = table.or("order", one_of(ORDERS, &[]), Order::default());
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
+        let rate = table.optional("rate", parsed("a rate such as \"200/s\"", rate));
         let enabled = table.or("enabled", flag, true);
         let headers = table.optional("headers", headers).unwrap_or_default();
+        let auth = match table.node("auth") {
+            Some(_) => table.table("auth", auth::options).flatten(),
+            None => Some(AuthOptions::None),
+        };
+        refuse_authorized_twice(table, auth.as_ref(), &headers);
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
-        let ca = table.table("tls", |tls| tls.optional("ca", authorities)).flatten();
+        let tls = table.table("tls", |tls| {
+            let ca = tls.optional("ca", authorities);
+            (ca, tls.or("min_version", one_of(TLS_VERSIONS, &[]), false))
+        });
+        let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {
             subscription,
             delivery: EndpointOptions {
@@ -160,11 +151,14 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
                 timeout,
                 order,
                 concurrency,
+                rate,
                 enabled,
                 headers,
+                auth: auth?,
                 signature,
                 retry,
                 ca,
+                tls13_only,
             },
         })
     })
@@ -218,66 +212,6 @@ fn similar_types(text: &str) -> String {
     }
 }
 
-/// A table of header names and values; a value may stand elsewhere like any secret.
-fn headers(scope: &Scope<'_>, node: &Node) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    let Value::Table(table) = &node.value else {
-        scope.wrong_type(node, "a table of headers");
-        return None;
-    };
-    if table.len() > MAX_HEADERS {
-        let what = format!("`headers` has {} entries, and at most {MAX_HEADERS} are allowed", table.len());
-        scope.problem(node.place, what, None);
-        return None;
-    }
-    let mut names = Claims::new();
-    let mut read = |node: &Node| {
-        let Ok(name) = node.key.parse::<HeaderName>() else {
-            let what = format!("\"{}\" is no header's name", shown(&node.key));
-            scope.problem(node.key_place, what, "use letters, digits and -".to_owned());
-            return None;
-        };
-        if OURS.contains(&name.as_str()) {
-            let what = format!("the header {} is set by radhook itself", shown(&node.key));
-            scope.problem(node.key_place, what, "remove it".to_owned());
-            return None;
-        }
-        names.claim(scope, name.as_str().to_owned(), node.key_place, |name| format!("the header {name} is set twice"));
-        Some((name, header_value(scope, node)?))
-    };
-    let read: Vec<_> = table.values().map(&mut read).collect();
-    read.into_iter().collect()
-}
-
-/// Never shown in a message, and marked so that no log shows it: it may be a token.
-fn header_value(scope: &Scope<'_>, node: &Node) -> Option<HeaderValue> {
-    let text = match &node.value {
-        Value::Text(text) => text.as_bytes().to_vec(),
-        Value::Table(_) => secret(scope, node)?.expose().to_vec(),
-        _ => {
-            scope.wrong_type(node, "a string, or a table like a secret");
-            return None;
-        }
-    };
-    let refuse = |what: &str, help: &str| {
-        let what = format!("the value of the header {} {what}", shown(&node.key));
-        scope.problem(node.place, what, help.to_owned());
-    };
-    if text.len() > MAX_HEADER_VALUE {
-        refuse(&format!("has {} bytes", text.len()), &format!("at most {MAX_HEADER_VALUE} are allowed"));
-        return None;
-    }
-    if text.windows(2).any(|pair| pair == b"{{" || pair == b"{%") {
-        refuse("is a template, which this version of radhook does not know yet", "only fixed values are sent");
-        return None;
-    }
-    let Ok(mut value) = HeaderValue::from_bytes(&text) else {
-        refuse("holds a control character", "remove it");
-        return None;
-    };
-    value.set_sensitive(true);
-    Some(value)
-}
-
 fn refuse_signed_twice(
     table: &Reader<'_>,
     signature: &Option<SignatureOptions>,
@@ -288,6 +222,33 @@ fn refuse_signed_twice(
     {
         let what = format!("the signature's header {header} is used for something else already");
         table.scope().problem(table.place_of("signature"), what, "choose another `header`".to_owned());
+    }
+}
+
+/// `Authorization` can be said once.
+fn refuse_authorized_twice(table: &Reader<'_>, auth: Option<&AuthOptions>, headers: &[(HeaderName, HeaderValue)]) {
+    let shows = !matches!(auth, None | Some(AuthOptions::None | AuthOptions::Mtls { .. }));
+    if shows && headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION) {
+        let what = "`auth` and `headers` both set Authorization";
+        table.scope().problem(table.place_of("auth"), what, "keep one of them".to_owned());
+    }
+}
+
+/// `200/s`: so many requests within a second, a minute, an hour or a day.
+fn rate(text: &str) -> Result<Rate, Complaint> {
+    let help = "write it like \"200/s\", \"600/m\" or \"5000/h\"";
+    let Some((count, unit)) = text.split_once('/') else { return Err(Complaint::new("which has no /", help)) };
+    let within = match unit.trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(Complaint::new("where the time is none of s, m, h and d", help)),
+    };
+    match count.trim().parse() {
+        Ok(count) if RATE.contains(&count) => Ok(Rate { count, within: Duration::from_secs(within) }),
+        Ok(_) => Err(Complaint::new(format!("which must be from {} to {}", RATE.start(), RATE.end()), help)),
+        Err(_) => Err(Complaint::new("where the number is no whole number", help)),
     }
 }
 

@@ -2,8 +2,10 @@
 //! validated options of the room the table is about.
 
 pub(super) mod admin;
+mod auth;
 mod client;
 mod endpoint;
+mod headers;
 mod listen;
 mod signature;
 mod source;

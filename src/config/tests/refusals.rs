@@ -32,8 +32,8 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:1:2: `company` at the top level is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
-        "rate = \"200/s\"",
-        &["x.toml:4:1: `rate` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
+        "batch = { max_events = 10 }",
+        &["x.toml:4:1: `batch` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
         "format = \"purple\"",
@@ -135,6 +135,44 @@ fn sources_that_could_not_work_are_refused() {
         &source("type = \"local\"\nlisten = \"10.0.0.1:8464\""),
         &["x.toml:3:10: 10.0.0.1:8464 can be reached from other hosts, and whoever posts there is believed; \
            write an address of the host itself such as \"127.0.0.1:8464\", or \"unix:/path\""],
+    );
+}
+
+#[test]
+fn rates_and_authentication_are_checked_before_they_fail_in_the_night() {
+    endpoint_says(
+        "rate = \"200\"",
+        &["x.toml:4:8: `rate` is \"200\", which has no /; write it like \"200/s\", \"600/m\" or \"5000/h\""],
+    );
+    endpoint_says(
+        "rate = \"0/s\"",
+        &[
+            "x.toml:4:8: `rate` is \"0/s\", which must be from 1 to 100000; write it like \"200/s\", \"600/m\" or \"5000/h\"",
+        ],
+    );
+    endpoint_says(
+        "rate = \"1/w\"",
+        &["x.toml:4:8: `rate` is \"1/w\", where the time is none of s, m, h and d; \
+           write it like \"200/s\", \"600/m\" or \"5000/h\""],
+    );
+    endpoint_says(
+        "auth = { type = \"bearer\", username = \"x\" }",
+        &[
+            "x.toml:4:8: [endpoint.auth] needs `token`; add token = { file = \"crm-token\" }",
+            "x.toml:4:38: `username` means nothing with type = \"bearer\"; it belongs to basic and token",
+        ],
+    );
+    endpoint_says(
+        "auth = { type = \"basic\", username = \"a:b\", password = \"p\" }",
+        &["x.toml:4:37: `username` is \"a:b\", which holds a colon; a user's name of Basic authentication cannot"],
+    );
+    endpoint_says(
+        "headers = { Authorization = \"x\" }\nauth = { type = \"bearer\", token = \"0123456789abcdef\" }",
+        &["x.toml:5:8: `auth` and `headers` both set Authorization; keep one of them"],
+    );
+    endpoint_says(
+        "auth = { type = \"token\", url = \"http://10.0.0.9/\", field = \"t\" }",
+        &["x.toml:4:32: `url` is http to another host, which sends the password unencrypted; use https"],
     );
 }
 
