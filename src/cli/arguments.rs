@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// How requests are signed.
 #[derive(Debug, clap::Args)]
 pub struct SignatureArgs {
-    /// Signing secret, `whsec_…` or raw; several during a rotation
+    /// Signing secret, `whsec_…` or raw, of ed25519 `whpk_…` or `whsk_…`; several during a rotation
     #[arg(long = "secret", value_name = "SECRET", conflicts_with = "secret_file")]
     secrets: Vec<String>,
     /// Reads the secret from a file, so that it does not stand in the list of processes
@@ -37,6 +37,8 @@ pub struct SignatureArgs {
 enum SchemeArg {
     /// Standard Webhooks v1: webhook-id, webhook-timestamp, webhook-signature
     Standard,
+    /// Standard Webhooks v1a: the same headers, signed with a private key
+    Ed25519,
     /// Hex HMAC-SHA256 of the body in a header of its own
     HmacSha256,
 }
@@ -49,9 +51,10 @@ impl SignatureArgs {
             None => self.secrets.iter().map(|secret| Secret::new(secret.as_str())).collect(),
         };
         let options = match self.scheme {
-            SchemeArg::Standard if self.header.is_some() || self.prefix.is_some() => {
-                bail!("--header and --prefix belong to --scheme hmac-sha256; the headers of standard are fixed")
+            SchemeArg::Standard | SchemeArg::Ed25519 if self.header.is_some() || self.prefix.is_some() => {
+                bail!("--header and --prefix belong to --scheme hmac-sha256; the headers of the others are fixed")
             }
+            SchemeArg::Ed25519 => SignatureOptions::Ed25519 { secrets },
             SchemeArg::Standard => SignatureOptions::Standard { secrets },
             SchemeArg::HmacSha256 => SignatureOptions::HmacSha256 {
                 secrets,
@@ -59,7 +62,9 @@ impl SignatureArgs {
                 prefix: self.prefix.clone().unwrap_or_default(),
             },
         };
-        let (SignatureOptions::Standard { secrets } | SignatureOptions::HmacSha256 { secrets, .. }) = &options;
+        let (SignatureOptions::Standard { secrets }
+        | SignatureOptions::Ed25519 { secrets }
+        | SignatureOptions::HmacSha256 { secrets, .. }) = &options;
         if secrets.is_empty() {
             return Ok(None);
         }

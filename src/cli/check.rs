@@ -11,6 +11,7 @@ use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
 use crate::deliver::options::{AuthOptions, Order, SignatureOptions};
+use crate::deliver::sign::Signer;
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
 
@@ -153,6 +154,10 @@ fn signature(endpoint: &Endpoint) -> String {
         None => "not signed".to_owned(),
         Some(SignatureOptions::Standard { secrets }) => {
             format!("signed standard with {}", list(secrets.iter().map(ToString::to_string)))
+        }
+        Some(options @ SignatureOptions::Ed25519 { .. }) => {
+            let public = Signer::new(options).map(|signer| signer.public_keys()).unwrap_or_default();
+            format!("signed ed25519, receivers verify with {}", list(public.into_iter()))
         }
         Some(SignatureOptions::HmacSha256 { secrets, header, .. }) => {
             format!("signed hmac-sha256 in {header} with {}", list(secrets.iter().map(ToString::to_string)))

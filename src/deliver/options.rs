@@ -83,6 +83,11 @@ pub enum SignatureOptions {
         /// `whsec_` and base64, or raw bytes.
         secrets: Vec<Secret>,
     },
+    /// Standard Webhooks v1a: the same headers, `v1a,<base64>`.
+    Ed25519 {
+        /// `whsk_` and base64 of a private key; for verifying also `whpk_` of a public one.
+        secrets: Vec<Secret>,
+    },
     /// Lower-case hex HMAC-SHA256 of the raw body in a header of its own.
     HmacSha256 {
         /// The keys; the newest first. One header value is sent per key, joined by a comma and a space.

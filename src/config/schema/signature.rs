@@ -10,6 +10,7 @@ use crate::config::tree::Node;
 use crate::config::units::Complaint;
 use crate::config::value::{one_of, one_or_more, parsed};
 use crate::deliver::options::SignatureOptions;
+use crate::deliver::sign::Signer;
 use crate::secret::Secret;
 
 /// The most active secrets. A rotation needs two; each costs a signature and a place in the header of every attempt.
@@ -24,22 +25,24 @@ const MAX_PREFIX: usize = 64;
 /// Marks a Standard Webhooks secret; base64 follows.
 const WHSEC: &[u8] = b"whsec_";
 
+/// Marks the half of a key pair that receivers have.
+const PUBLIC: &[u8] = b"whpk_";
+
 const DEFAULT_HEADER: &str = "X-Radhook-Signature";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Scheme {
     Standard,
+    Ed25519,
     HmacSha256,
 }
 
-const SCHEMES: &[(&str, Scheme)] = &[("standard", Scheme::Standard), ("hmac-sha256", Scheme::HmacSha256)];
-
-/// Schemes of the design that come later: Ed25519, and those that the dialects bring.
-const LATER: &[&str] = &["ed25519"];
+const SCHEMES: &[(&str, Scheme)] =
+    &[("standard", Scheme::Standard), ("ed25519", Scheme::Ed25519), ("hmac-sha256", Scheme::HmacSha256)];
 
 /// The signature of an endpoint; `None` inside where a problem was noted.
 pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
-    let scheme = table.required("scheme", "\"standard\"", one_of(SCHEMES, LATER));
+    let scheme = table.required("scheme", "\"standard\"", one_of(SCHEMES, &[]));
     let key = |scope: &Scope<'_>, node: &Node| key(scope, node, scheme?);
     let secrets = one_or_more("a secret, or an array of them", MAX_SECRETS, key);
     let secrets = table.required("secret", "{ file = \"crm.key\" }", secrets);
@@ -47,11 +50,12 @@ pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
     let prefix = table.optional("prefix", parsed("a text in quotes", prefix));
     match scheme? {
         Scheme::Standard => {
-            for key in ["header", "prefix"].into_iter().filter(|key| table.has(key)) {
-                let what = format!("`{key}` means nothing with scheme = \"standard\", whose headers are fixed");
-                table.scope().problem(table.place_of(key), what, "remove it, or use \"hmac-sha256\"".to_owned());
-            }
+            refuse_header(table, "standard");
             Some(SignatureOptions::Standard { secrets: secrets? })
+        }
+        Scheme::Ed25519 => {
+            refuse_header(table, "ed25519");
+            Some(SignatureOptions::Ed25519 { secrets: secrets? })
         }
         Scheme::HmacSha256 => Some(SignatureOptions::HmacSha256 {
             secrets: secrets?,
@@ -61,10 +65,27 @@ pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
     }
 }
 
+/// The headers of Standard Webhooks are its own.
+fn refuse_header(table: &Reader<'_>, scheme: &str) {
+    for key in ["header", "prefix"].into_iter().filter(|key| table.has(key)) {
+        let what = format!("`{key}` means nothing with scheme = \"{scheme}\", whose headers are fixed");
+        table.scope().problem(table.place_of(key), what, "remove it, or use \"hmac-sha256\"".to_owned());
+    }
+}
+
 /// A signing key; short ones are warned about. `whsec_` promises base64 to the scheme that knows it: anything else after
 /// it is a slip of copying, which every receiver would stumble over.
 fn key(scope: &Scope<'_>, node: &Node, scheme: Scheme) -> Option<Secret> {
     let secret = secret(scope, node)?;
+    if scheme == Scheme::Ed25519 {
+        let usable = Signer::new(&SignatureOptions::Ed25519 { secrets: vec![secret.clone()] }).is_ok();
+        if !usable || secret.expose().starts_with(PUBLIC) {
+            let what = format!("`{}` is no private key of Ed25519", node.key);
+            scope.problem(node.place, what, "write whsk_ and the base64 of 32 random bytes".to_owned());
+            return None;
+        }
+        return Some(secret);
+    }
     let length = match secret.expose().strip_prefix(WHSEC) {
         Some(encoded) if scheme == Scheme::Standard => match STANDARD.decode(encoded) {
             Ok(key) if !key.is_empty() => key.len(),

@@ -40,11 +40,6 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; write \"native\""],
     );
     endpoint_says(
-        "signature = { scheme = \"ed25519\", secret = \"a secret of some length\" }",
-        &["x.toml:4:24: `scheme` is \"ed25519\", which this version of radhook does not know yet; \
-           choose from standard, hmac-sha256"],
-    );
-    endpoint_says(
         "headers = { X-A = \"{{ user.name }}\" }",
         &["x.toml:4:19: the value of the header X-A is a template, which this version of radhook does not know yet; \
            only fixed values are sent"],
@@ -174,6 +169,18 @@ fn rates_and_authentication_are_checked_before_they_fail_in_the_night() {
         "auth = { type = \"token\", url = \"http://10.0.0.9/\", field = \"t\" }",
         &["x.toml:4:32: `url` is http to another host, which sends the password unencrypted; use https"],
     );
+}
+
+#[test]
+fn a_key_of_ed25519_is_a_private_one() {
+    for key in
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "whsk_AAAA"]
+    {
+        endpoint_says(
+            &format!("signature = {{ scheme = \"ed25519\", secret = \"{key}\" }}"),
+            &["x.toml:4:44: `secret` is no private key of Ed25519; write whsk_ and the base64 of 32 random bytes"],
+        );
+    }
 }
 
 #[test]
