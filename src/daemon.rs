@@ -149,7 +149,7 @@ impl Daemon {
                 id,
                 store: Arc::clone(&table),
                 bell,
-                outcomes: intake.outcomes.clone(),
+                reports: intake.reports.clone(),
                 view,
                 sender,
             };

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 use super::Admin;
 use super::deliveries::{ListError, Selection};
+use super::endpoints::{Done, Wanted};
 
 /// The API's description, as it is served.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -24,6 +25,9 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/show", get(show))
         .route("/api/v1/deliveries/retry", post(retry))
+        .route("/api/v1/endpoints/enable", post(enable))
+        .route("/api/v1/endpoints/disable", post(disable))
+        .route("/api/v1/endpoints/drop", post(drop_endpoint))
         .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
         .route("/metrics", get(metrics));
     if guarded {
@@ -84,11 +88,30 @@ async fn retry(State(admin): State<Arc<Admin>>, Json(selection): Json<Selection>
     Ok(Json(revived.unwrap_or(Err(ListError::Stopping))?).into_response())
 }
 
+async fn enable(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.enable(&wanted)).await
+}
+
+async fn disable(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.disable(&wanted)).await
+}
+
+async fn drop_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.drop_endpoint(&wanted)).await
+}
+
+/// The writer answers after its commit; meanwhile this thread may do nothing else.
+async fn by_the_writer(deed: impl FnOnce() -> Result<Done, ListError> + Send + 'static) -> Result<Response, ListError> {
+    let done = tokio::task::spawn_blocking(deed).await;
+    Ok(Json(done.unwrap_or(Err(ListError::Stopping))?).into_response())
+}
+
 impl IntoResponse for ListError {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Cursor(_) => StatusCode::BAD_REQUEST,
             Self::NoEndpoint(_) => StatusCode::NOT_FOUND,
+            Self::Configured(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         (status, Json(json!({ "error": self.to_string() }))).into_response()

@@ -190,6 +190,9 @@ pub enum ListError {
     /// No endpoint of this name was ever configured.
     #[error("there is no endpoint {0:?}")]
     NoEndpoint(String),
+    /// An endpoint that is still configured is not forgotten.
+    #[error("{0:?} is configured: remove it from the config first, and restart")]
+    Configured(String),
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod client;
 pub mod deliveries;
+pub mod endpoints;
 pub mod options;
 pub mod scrape;
 pub mod status;

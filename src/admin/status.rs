@@ -8,7 +8,7 @@ use crate::deliver::view::Seen;
 use crate::intake::Refusal;
 use crate::store::queue;
 use crate::store::records::{self, EndpointRecord, Pending};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, standing};
 
 /// Everything at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +89,12 @@ pub struct EndpointStatus {
     pub delivered: u64,
     /// Dead letters.
     pub dead: u64,
+    /// When it was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_since: Option<Timestamp>,
+    /// Why; absent where the config says `enabled = false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_because: Option<String>,
     /// When the oldest waiting event was queued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending: Option<Timestamp>,
@@ -146,9 +152,10 @@ impl Admin {
     fn endpoint(&self, name: String, record: &EndpointRecord) -> Result<EndpointStatus, StoreError> {
         let own = self.endpoints.iter().find(|own| *own.options.name == *name);
         let seen = own.map(|own| own.view.seen()).unwrap_or_default();
+        let standing = standing::read(&*self.store, record.id)?;
         let state = match own {
             None => "removed",
-            Some(own) if !own.options.enabled => "disabled",
+            Some(own) if !own.options.enabled || standing.disabled.is_some() => "disabled",
             Some(_) if seen.failures > 0 => "failing",
             Some(_) => "ok",
         };
@@ -164,6 +171,8 @@ impl Admin {
             pending: tally.pending,
             delivered: tally.delivered,
             dead: tally.dead,
+            disabled_since: standing.disabled.as_ref().and_then(|disabled| time(disabled.at)),
+            disabled_because: standing.disabled.map(|disabled| disabled.reason),
             oldest_pending: oldest(&*self.store, record)?.and_then(time),
             next_due: next_due.and_then(|(at, _)| time(at)),
             seen,

@@ -124,6 +124,10 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
     }
+    lines.push(match options.disable_after {
+        Some(after) => format!("disabled after {} without a success", show_duration(after)),
+        None => "never disabled".to_owned(),
+    });
     if options.tls13_only {
         lines.push("TLS 1.3 only".to_owned());
     }

@@ -7,6 +7,7 @@ mod daemon;
 pub mod decode;
 pub mod deliveries;
 pub mod demo;
+pub mod endpoints;
 mod interrupt;
 pub mod listen;
 pub mod run;
@@ -34,6 +35,7 @@ enum Verb {
     Check(check::Args),
     Demo(demo::Args),
     Status(status::Args),
+    Endpoints(endpoints::Args),
     Deliveries(deliveries::Args),
     Store(store::Args),
     Decode(decode::Args),
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
+        Verb::Endpoints(args) => endpoints::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Store(args) => store::run(args),
         Verb::Decode(args) => decode::run(args),

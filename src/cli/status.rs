@@ -95,9 +95,18 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         }
     }
     match endpoint.state.as_str() {
-        "disabled" if endpoint.pending > 0 => words.push("enabled = false: its events wait".to_owned()),
-        "removed" if endpoint.pending > 0 => {
-            words.push("not in the config any more: its events wait until an endpoint of that name is back".to_owned());
+        "disabled" => match (&endpoint.disabled_because, endpoint.disabled_since) {
+            (Some(reason), since) => {
+                let since =
+                    since.map(|at| format!(" {} ago", span(now.duration_since(at).as_secs()))).unwrap_or_default();
+                words.push(format!("disabled{since}: {reason}; radhook endpoints enable {name}"));
+            }
+            (None, _) if endpoint.pending > 0 => words.push("enabled = false: its events wait".to_owned()),
+            (None, _) => {}
+        },
+        "removed" if endpoint.pending + endpoint.dead > 0 => {
+            let what = "not in the config any more: its events wait until an endpoint of that name is back";
+            words.push(format!("{what}, or radhook endpoints drop {name}"));
         }
         _ => {}
     }

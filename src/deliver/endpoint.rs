@@ -18,15 +18,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::client::Sender;
+use super::health::{Health, Turned};
 use super::options::EndpointOptions;
 use super::pace::{Pace, Sign};
 use super::policy::{self, Ended};
 use super::view::View;
+use crate::event::EventType;
 use crate::metrics;
 use crate::render;
 use crate::store::bell::Bell;
-use crate::store::queue::{self, Outcome, Place};
+use crate::store::queue::{self, Outcome, Place, Then};
 use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
+use crate::store::standing::{self, Report, Standing, Turn};
 use crate::store::{Store, StoreError};
 
 /// How many deliveries are taken out of the queue at once.
@@ -49,7 +52,7 @@ pub struct Delivery {
     /// Rung by the writer.
     pub bell: Arc<Bell>,
     /// To the writer.
-    pub outcomes: Channel<Outcome>,
+    pub reports: Channel<Report>,
     /// What operators see.
     pub view: Arc<View>,
     /// The endpoint's HTTP client.
@@ -73,16 +76,21 @@ impl Delivery {
         let mut cursor: Place = (i64::MIN, 0);
         let mut in_the_air: JoinSet<Outcome> = JoinSet::new();
         let mut pace = Pace::new(delivery.options.rate);
+        let mut health = Health::new(delivery.standing(), delivery.options.disable_after);
         loop {
             let rung = delivery.bell.take();
             rung.settled.iter().for_each(|event| {
                 hand.held.remove(event);
             });
+            if rung.turned {
+                health.stands(delivery.standing());
+            }
             if let Some(earliest) = rung.earliest {
                 cursor = cursor.min(earliest);
             }
             let mut wake = Instant::now() + LONGEST_SLEEP;
-            while delivery.options.enabled && in_the_air.len() < delivery.options.concurrency {
+            let may_be_tried = delivery.options.enabled && !health.is_disabled();
+            while may_be_tried && in_the_air.len() < delivery.options.concurrency {
                 if let Some(held_until) = pace.held_until(std::time::Instant::now()) {
                     wake = wake.min(held_until.into());
                     break;
@@ -106,13 +114,13 @@ impl Delivery {
             tokio::select! {
                 _ = stop.changed() => break,
                 () = delivery.bell.wait() => {}
-                Some(landed) = in_the_air.join_next() => delivery.landed(landed, &mut pace),
+                Some(landed) = in_the_air.join_next() => delivery.landed(landed, &mut pace, &mut health),
                 () = sleep_until(wake) => {}
             }
         }
         let drain = async {
             while let Some(landed) = in_the_air.join_next().await {
-                delivery.landed(landed, &mut pace);
+                delivery.landed(landed, &mut pace, &mut health);
             }
         };
         if timeout(grace, drain).await.is_err() {
@@ -192,12 +200,31 @@ impl Delivery {
         Ok((records::decode(&pending_key, &pending)?, EventRecord::decode(&event_key, &record)?))
     }
 
-    fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>, pace: &mut Pace) {
+    /// How the endpoint stands by the store. One that cannot be read is tried: not to try would lose nothing, but look
+    /// like an outage of ours.
+    fn standing(&self) -> Standing {
+        standing::read(&*self.store, self.id).unwrap_or_else(|error| {
+            error!(endpoint = %self.options.name, %error, "how it stands cannot be read; it is tried");
+            Standing::default()
+        })
+    }
+
+    fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>, pace: &mut Pace, health: &mut Health) {
         match landed {
             Ok(outcome) => {
-                pace.landed(Sign::of(outcome.attempt.status));
+                let Attempt { status, error, at, took_ms } = &outcome.attempt;
+                pace.landed(Sign::of(*status));
+                let (delivered, at) = (outcome.then == Then::Delivered, at.saturating_add((*took_ms).into()));
+                let turned = health.landed(delivered, *status, error.as_deref(), at);
                 // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
-                drop(self.outcomes.send(outcome));
+                drop(self.reports.send(Report::Outcome(outcome)));
+                if let Some(Turned { told, reason }) = turned {
+                    if told == Some(EventType::EndpointDisabled) {
+                        error!(endpoint = %self.options.name, reason, "disabled: its events wait for `radhook endpoints enable`");
+                    }
+                    let standing = health.standing().clone();
+                    drop(self.reports.send(Report::Turn(Turn { endpoint: self.id, standing, told, reason, at })));
+                }
             }
             Err(error) => error!(endpoint = %self.options.name, %error, "an attempt was cut off; it stays pending"),
         }

@@ -27,6 +27,8 @@ pub struct EndpointOptions {
     pub concurrency: usize,
     /// The most requests that begin within a time.
     pub rate: Option<Rate>,
+    /// How long it may fail without a success before it is disabled; `None` for ever.
+    pub disable_after: Option<Duration>,
     /// `false` keeps events pending without sending them.
     pub enabled: bool,
     /// Sent with every request, after radhook's own.

@@ -50,10 +50,12 @@ pub struct Source<'a> {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The `[[client]]`.
-    pub client: &'a str,
+    /// The `[[client]]`, where a packet told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<&'a str>,
     /// The address the packet came from.
-    pub address: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// When it arrived.
     #[serde(serialize_with = "milliseconds")]
     pub received_at: Timestamp,

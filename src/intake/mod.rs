@@ -6,6 +6,7 @@
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
 pub mod health;
+mod house;
 mod logins;
 pub mod plan;
 mod room;
@@ -24,8 +25,8 @@ use crate::exchange::{Stored, Submission};
 use crate::metrics;
 use crate::session::Meaningless;
 use crate::store::bell::Rung;
-use crate::store::queue::Outcome;
 use crate::store::records::EventNumber;
+use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
@@ -39,8 +40,8 @@ const SUBMISSIONS_WAITING: usize = 256;
 /// longest that an acknowledgement waits for others.
 const EXCHANGES_AT_ONCE: usize = 4_096;
 
-/// Outcomes planned into one commit, beside the exchanges.
-const OUTCOMES_AT_ONCE: usize = 4_096;
+/// Reports planned into one commit, beside the exchanges.
+const REPORTS_AT_ONCE: usize = 4_096;
 
 /// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -63,6 +64,22 @@ pub enum Command {
         /// Gets how many there were.
         answer: Sender<Result<usize, StoreError>>,
     },
+    /// Change how an endpoint stands: enable or disable it.
+    Turn {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// Why it is disabled, in words; `None` enables it.
+        disabled: Option<String>,
+        /// Gets whether that changed anything; `None` where there is no such endpoint.
+        answer: Sender<Result<Option<bool>, StoreError>>,
+    },
+    /// Forget an endpoint that is not configured any more, with all its deliveries.
+    Drop {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// Gets how many deliveries there were; `None` where there is no such endpoint, or it is configured.
+        answer: Sender<Result<Option<usize>, StoreError>>,
+    },
     /// Finish what has been submitted, write it down, and end.
     Stop,
 }
@@ -74,7 +91,7 @@ pub struct Intake {
     pub submissions: Sender<Submission>,
     /// For delivery. Unbounded, but never longer than what all endpoints together have in hand, since delivery holds a
     /// delivery back until its outcome was committed.
-    pub outcomes: Sender<Outcome>,
+    pub reports: Sender<Report>,
     /// For operators.
     pub commands: Sender<Command>,
     /// Whether the store accepts.
@@ -91,47 +108,53 @@ pub fn start(
     ends: oneshot::Sender<()>,
 ) -> std::io::Result<(Intake, JoinHandle<()>)> {
     let (submissions, submitted) = bounded(SUBMISSIONS_WAITING);
-    let (outcomes, settled) = unbounded();
+    let (reports, reported) = unbounded();
     let (commands, commanded) = bounded(16);
     let health = Arc::new(Health::default());
     let writer =
-        Writer { store, planner, options, unsettled: Vec::new(), health: Arc::clone(&health), room: Room::default() };
+        Writer { store, planner, options, unwritten: Vec::new(), health: Arc::clone(&health), room: Room::default() };
     let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let _ends = ends;
-        writer.run(&submitted, &settled, &commanded);
+        writer.run(&submitted, &reported, &commanded);
     })?;
-    Ok((Intake { submissions, outcomes, commands, health }, thread))
+    Ok((Intake { submissions, reports, commands, health }, thread))
 }
 
 struct Writer {
     store: Arc<dyn Store>,
     planner: Planner,
     options: StoreOptions,
-    /// Outcomes whose commit failed.
-    unsettled: Vec<Outcome>,
+    /// Reports whose commit failed.
+    unwritten: Vec<Report>,
     health: Arc<Health>,
     room: Room,
 }
 
 impl Writer {
-    fn run(mut self, submitted: &Receiver<Submission>, settled: &Receiver<Outcome>, commanded: &Receiver<Command>) {
+    fn run(mut self, submitted: &Receiver<Submission>, reported: &Receiver<Report>, commanded: &Receiver<Command>) {
         let housekeeping = tick(HOUSEKEEPING);
         loop {
             let mut submissions = Vec::new();
             let mut housekeeping_is_due = false;
             select! {
                 recv(submitted) -> submission => submissions.extend(submission),
-                recv(settled) -> outcome => self.unsettled.extend(outcome),
+                recv(reported) -> report => self.unwritten.extend(report),
                 recv(commanded) -> command => match command {
                     Ok(Command::Revive { endpoint, events, answer }) => {
                         // Whoever asked may have gone; the deed is done all the same.
                         let _ = answer.send(self.revive(&endpoint, &events));
                     }
+                    Ok(Command::Turn { endpoint, disabled, answer }) => {
+                        let _ = answer.send(self.turn(&endpoint, disabled));
+                    }
+                    Ok(Command::Drop { endpoint, answer }) => {
+                        let _ = answer.send(self.drop_endpoint(&endpoint));
+                    }
                     Ok(Command::Stop) | Err(_) => break,
                 },
                 recv(housekeeping) -> _ => housekeeping_is_due = true,
             }
-            self.take_in(submissions, submitted, settled);
+            self.take_in(submissions, submitted, reported);
             if housekeeping_is_due {
                 if let Err(error) = self.forget() {
                     warn!(%error, "old events and sessions could not be forgotten; tried again");
@@ -140,8 +163,8 @@ impl Writer {
             }
         }
         // Sources have stopped by now; what they submitted last is still acknowledged.
-        while !submitted.is_empty() || !settled.is_empty() {
-            self.take_in(Vec::new(), submitted, settled);
+        while !submitted.is_empty() || !reported.is_empty() {
+            self.take_in(Vec::new(), submitted, reported);
         }
     }
 
@@ -150,7 +173,7 @@ impl Writer {
         &mut self,
         mut submissions: Vec<Submission>,
         submitted: &Receiver<Submission>,
-        settled: &Receiver<Outcome>,
+        reported: &Receiver<Report>,
     ) {
         let mut exchanges: usize = submissions.iter().map(Submission::len).sum();
         while exchanges < EXCHANGES_AT_ONCE
@@ -159,17 +182,17 @@ impl Writer {
             exchanges += submission.len();
             submissions.push(submission);
         }
-        while self.unsettled.len() < OUTCOMES_AT_ONCE
-            && let Ok(outcome) = settled.try_recv()
+        while self.unwritten.len() < REPORTS_AT_ONCE
+            && let Ok(report) = reported.try_recv()
         {
-            self.unsettled.push(outcome);
+            self.unwritten.push(report);
         }
-        if submissions.is_empty() && self.unsettled.is_empty() {
+        if submissions.is_empty() && self.unwritten.is_empty() {
             return;
         }
         let committed = match self.commit(&submissions) {
             Ok(committed) => {
-                self.unsettled.clear();
+                self.unwritten.clear();
                 if exchanges > 0 {
                     self.health.accepts();
                 }
@@ -181,7 +204,7 @@ impl Writer {
                 if exchanges > 0
                     && let Ok(committed) = self.commit(&[])
                 {
-                    self.unsettled.clear();
+                    self.unwritten.clear();
                     self.planner.ring(committed.rung);
                 }
                 None
@@ -214,8 +237,11 @@ impl Writer {
             }
             submission.bookmarks.iter().for_each(|bookmark| self.planner.mark(&mut plan, bookmark));
         }
-        for outcome in &self.unsettled {
-            self.planner.settle(&mut plan, outcome, now)?;
+        for report in &self.unwritten {
+            match report {
+                Report::Outcome(outcome) => self.planner.settle(&mut plan, outcome, now)?,
+                Report::Turn(turn) => self.planner.turn(&mut plan, turn, now)?,
+            }
         }
         let durability =
             if submissions.iter().all(Submission::is_empty) { Durability::Lazy } else { Durability::Durable };
@@ -229,6 +255,36 @@ impl Writer {
         let rung = plan.commit(&*self.store, Durability::Durable)?;
         self.planner.ring(rung);
         Ok(revived)
+    }
+
+    /// An operator enables or disables an endpoint. Says whether it stood otherwise before.
+    fn turn(&self, endpoint: &str, disabled: Option<String>) -> Result<Option<bool>, StoreError> {
+        let now = Timestamp::now().as_millisecond();
+        let Some(turn) = self.planner.turned_by_hand(&*self.store, endpoint, disabled, now)? else { return Ok(None) };
+        let Some(turn) = turn else { return Ok(Some(false)) };
+        let mut plan = self.planner.plan(&*self.store);
+        self.planner.turn(&mut plan, &turn, now)?;
+        let mut rung = plan.commit(&*self.store, Durability::Durable)?;
+        self.planner.heed(&mut rung, turn.endpoint);
+        self.planner.ring(rung);
+        Ok(Some(true))
+    }
+
+    /// Forgets an endpoint piece by piece, so that the writer's other work only waits for a piece.
+    fn drop_endpoint(&mut self, endpoint: &str) -> Result<Option<usize>, StoreError> {
+        let mut dropped = 0;
+        loop {
+            let mut plan = self.planner.plan(&*self.store);
+            let Some(piece) = self.planner.drop_piece(&mut plan, &*self.store, endpoint)? else { return Ok(None) };
+            if !plan.is_empty() {
+                plan.commit(&*self.store, Durability::Durable)?;
+            }
+            dropped += piece.dropped;
+            if piece.was_last {
+                self.planner.dropped(endpoint);
+                return Ok(Some(dropped));
+            }
+        }
     }
 
     fn forget(&mut self) -> Result<(), StoreError> {

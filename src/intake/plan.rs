@@ -33,10 +33,10 @@ pub struct Route {
 /// An endpoint of the store. One that is not configured (any more) has no route, but its pending deliveries still hold
 /// their events.
 #[derive(Debug)]
-struct Endpoint {
-    name: Arc<str>,
-    id: EndpointId,
-    route: Option<Route>,
+pub(super) struct Endpoint {
+    pub(super) name: Arc<str>,
+    pub(super) id: EndpointId,
+    pub(super) route: Option<Route>,
 }
 
 /// What an exchange came to be.
@@ -51,27 +51,27 @@ pub enum Came {
 }
 
 /// A fact, as far as repeats of it are found by.
-struct Fact {
-    base: [u8; 16],
-    occurrence: u32,
-    happened_at: Timestamp,
-    received_at: Timestamp,
+pub(super) struct Fact {
+    pub(super) base: [u8; 16],
+    pub(super) occurrence: u32,
+    pub(super) happened_at: Timestamp,
+    pub(super) received_at: Timestamp,
 }
 
 /// Makes plans; holds what does not change between them.
 #[derive(Debug)]
 pub struct Planner {
-    node: Arc<str>,
-    endpoints: Vec<Endpoint>,
+    pub(super) node: Arc<str>,
+    pub(super) endpoints: Vec<Endpoint>,
     /// The numbers of all of them.
-    ids: Vec<EndpointId>,
+    pub(super) ids: Vec<EndpointId>,
 }
 
 /// Changes that are not committed yet, and whom to tell once they are.
 pub struct Plan<'a> {
-    draft: Draft<'a>,
+    pub(super) draft: Draft<'a>,
     /// In the order of [`Planner::endpoints`].
-    rung: Vec<Rung>,
+    pub(super) rung: Vec<Rung>,
 }
 
 impl Planner {
@@ -160,7 +160,8 @@ impl Planner {
         let Origin { source, kind, client, address } = &post.origin;
         let received_at = post.received_at;
         let node = Arc::clone(&self.node);
-        let source = Source { name: source, kind, client, address: *address, received_at, node };
+        let (client, address) = (Some(&**client), Some(*address));
+        let source = Source { name: source, kind, client, address, received_at, node };
         let event = Event { id: post.id, kind: post.kind, timestamp: happened_at, source, data: &post.data };
         self.tell(plan, &event, &Fact { base, occurrence: 0, happened_at, received_at }, None, now)?;
         Ok(Came::Event(post.kind))
@@ -184,15 +185,7 @@ impl Planner {
         mut record: Option<&mut session::Record>,
         now: i64,
     ) -> Result<(), StoreError> {
-        let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
-        plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
-        let received_at = fact.received_at.as_millisecond();
-        let head = EventHead { id: event.id, kind: event.kind, received_at, base: fact.base };
-        let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");
-        plan.draft.put(records::event(number), EventRecord { head, json }.encode());
-        let happened_at = fact.happened_at.as_millisecond();
-        let told = Told { event: number, happened_at, occurrence: fact.occurrence };
-        plan.draft.write(records::told(&fact.base), &told);
+        let number = keep(plan, event, fact)?;
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
             let Some(route) = &endpoint.route else { continue };
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
@@ -220,6 +213,9 @@ impl Planner {
         queue.apply(outcome, now)?;
         queue.placed().into_iter().for_each(|place| plan.rung[at].placed(place));
         plan.rung[at].settled.push(outcome.event);
+        if outcome.then == queue::Then::Dead {
+            self.exhausted(plan, at, outcome, now)?;
+        }
         if outcome.then == queue::Then::Delivered {
             history::settled(&mut plan.draft, &self.ids, outcome.endpoint, outcome.event)?;
         }
@@ -298,6 +294,24 @@ impl Plan<'_> {
         store.commit(&self.draft.into_batch(), durability)?;
         Ok(self.rung)
     }
+}
+
+/// Plans to keep an event under the next number, and that it was told.
+pub(super) fn keep(
+    plan: &mut Plan<'_>,
+    event: &Event<'_, impl Serialize>,
+    fact: &Fact,
+) -> Result<EventNumber, StoreError> {
+    let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
+    plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
+    let received_at = fact.received_at.as_millisecond();
+    let head = EventHead { id: event.id, kind: event.kind, received_at, base: fact.base };
+    let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");
+    plan.draft.put(records::event(number), EventRecord { head, json }.encode());
+    let happened_at = fact.happened_at.as_millisecond();
+    let told = Told { event: number, happened_at, occurrence: fact.occurrence };
+    plan.draft.write(records::told(&fact.base), &told);
+    Ok(number)
 }
 
 /// How many sessions one call of [`Planner::forget`] looks at, so that a night's end of all sessions does not hold up the

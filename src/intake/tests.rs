@@ -10,8 +10,9 @@ use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
 use crate::route::Subscription;
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
-use crate::store::queue::{self, Then};
+use crate::store::queue::{self, Outcome, Then};
 use crate::store::records::{self, Attempt, EventRecord, Tally};
+use crate::store::standing::Report;
 use crate::store::{Bytes, Key};
 
 mod logins;
@@ -313,7 +314,8 @@ fn nothing_is_acknowledged_while_the_store_refuses_and_outcomes_still_pass() {
     assert_eq!(submit(vec![packet(START, "b", 0)]), Stored::No);
     assert!(intake.health.refusal().unwrap().error.contains("max_size"));
     let attempt = Attempt { at: 0, took_ms: 1, status: Some(200), error: None };
-    intake.outcomes.send(Outcome { endpoint: id, event: 0, attempt, then: Then::Delivered }).unwrap();
+    let outcome = Outcome { endpoint: id, event: 0, attempt, then: Then::Delivered };
+    intake.reports.send(Report::Outcome(outcome)).unwrap();
     while crm.bell.take().settled.is_empty() {
         thread::yield_now();
     }

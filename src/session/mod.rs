@@ -147,8 +147,8 @@ fn source<'a>(exchange: &'a Exchange, node: &Arc<str>) -> Source<'a> {
     Source {
         name: &exchange.origin.source,
         kind: exchange.origin.kind,
-        client: &exchange.origin.client,
-        address: exchange.origin.address.to_canonical(),
+        client: Some(&exchange.origin.client),
+        address: Some(exchange.origin.address.to_canonical()),
         received_at: exchange.received_at,
         node: Arc::clone(node),
     }

@@ -22,6 +22,8 @@ pub struct Rung {
     pub earliest: Option<Place>,
     /// Deliveries whose outcome is now in the store; delivery has held them back until then.
     pub settled: Vec<EventNumber>,
+    /// How the endpoint stands was changed by somebody else.
+    pub turned: bool,
 }
 
 impl Rung {
@@ -32,7 +34,7 @@ impl Rung {
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.earliest.is_none() && self.settled.is_empty()
+        self.earliest.is_none() && self.settled.is_empty() && !self.turned
     }
 }
 
@@ -46,6 +48,7 @@ impl Bell {
             let mut rung = self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             news.earliest.into_iter().for_each(|place| rung.placed(place));
             rung.settled.extend(news.settled);
+            rung.turned |= news.turned;
         }
         self.notify.notify_one();
     }

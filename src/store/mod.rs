@@ -25,6 +25,7 @@ pub mod records;
 pub mod recover;
 mod segment;
 mod sled;
+pub mod standing;
 mod table;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! | `Y` time, login key | nothing: when the login is forgotten |
 //! | `B` source, 0, item | how far the source has read the item, in its own words |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
+//! | `R` endpoint | [`Standing`]: whether it fails or is disabled |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
 //! | `D` endpoint, event | [`Settled`]: a dead letter |
@@ -23,6 +24,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use super::standing::Standing;
 use super::{Key, StoreError};
 #[cfg(doc)]
 use crate::event::Told;
@@ -247,6 +250,11 @@ pub fn endpoint(name: &str) -> Key {
 /// The name in an [`endpoint`] key.
 pub fn read_endpoint(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.strip_prefix(b"N")?).ok()
+}
+
+/// The key of how an endpoint stands.
+pub fn standing(endpoint: EndpointId) -> Key {
+    key(b'R', &[&endpoint.to_be_bytes()])
 }
 
 /// The key of a pending delivery.

@@ -54,6 +54,10 @@ const DEFAULT_SCHEDULE: [Duration; 5] = [
     Duration::from_secs(12 * 3_600),
 ];
 
+/// Five days: a long weekend, and somebody has looked. Zero is never.
+const DEFAULT_DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
+const DISABLE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 86_400);
+
 /// A wait can at most vanish or double.
 const JITTER: RangeInclusive<f64> = 0.0..=1.0;
 const DEFAULT_JITTER: f64 = 0.1;
@@ -86,10 +90,10 @@ const LATER_FORMATS: &[&str] = &[
 ];
 
 /// Keys of the design that come later.
-const LATER: &[&str] = &["when", "once_per", "batch", "disable", "verify", "log_bodies", "body", "content_type"];
+const LATER: &[&str] = &["when", "once_per", "batch", "verify", "log_bodies", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
-const MADE: [EventType; 13] = [
+const MADE: [EventType; 17] = [
     EventType::AuthAccept,
     EventType::AuthReject,
     EventType::AuthChallenge,
@@ -103,6 +107,10 @@ const MADE: [EventType; 13] = [
     EventType::CoaNak,
     EventType::DisconnectAck,
     EventType::DisconnectNak,
+    EventType::EndpointDisabled,
+    EventType::EndpointEnabled,
+    EventType::EndpointRecovered,
+    EventType::DeliveryExhausted,
 ];
 
 /// All endpoints; `None` where there is no such table. `posted`: a source takes events of any type.
@@ -128,6 +136,9 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
         let rate = table.optional("rate", parsed("a rate such as \"200/s\"", rate));
         let enabled = table.or("enabled", flag, true);
+        let disable =
+            table.table("disable", |disable| disable.or("after", duration(DISABLE_AFTER), DEFAULT_DISABLE_AFTER));
+        let disable_after = Some(disable.unwrap_or(DEFAULT_DISABLE_AFTER)).filter(|after| !after.is_zero());
         let headers = table.optional("headers", headers).unwrap_or_default();
         let auth = match table.node("auth") {
             Some(_) => table.table("auth", auth::options).flatten(),
@@ -152,6 +163,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
                 order,
                 concurrency,
                 rate,
+                disable_after,
                 enabled,
                 headers,
                 auth: auth?,
