@@ -70,6 +70,13 @@ fn summary(config: &Config, warnings: &[Remark]) -> String {
     line("", format!("{} of journal kept for recovery", show_size(store.journal_keep)));
     let (keep, records) = (show_duration(store.history_keep), store.history_max_records);
     line("", format!("history of {keep}, at most {records} records"));
+    if let Some(endpoint) = config.endpoints.first().filter(|endpoint| !endpoint.delivery.egress.deny.is_empty()) {
+        let egress = &endpoint.delivery.egress;
+        line("egress", format!("not to {}", list(egress.deny.iter().map(ToString::to_string))));
+        if !egress.allow.is_empty() {
+            line("", format!("but to {}", list(egress.allow.iter().map(ToString::to_string))));
+        }
+    }
     let shipped = config.dictionary.shipped.then(|| "the shipped ones".to_owned());
     let files = config.dictionary.files.iter().map(|file| file.display().to_string());
     line("dictionary", list(shipped.into_iter().chain(files)));

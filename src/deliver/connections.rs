@@ -95,7 +95,7 @@ fn stamp(options: &EndpointOptions) -> Stamp {
 fn client(options: &EndpointOptions) -> Result<Client, ClientError> {
     let mut http = Client::builder()
         .redirect(redirect::Policy::none())
-        .dns_resolver(Resolver)
+        .dns_resolver(Resolver(Arc::clone(&options.egress)))
         .no_proxy()
         .pool_idle_timeout(IDLE_KEPT)
         .pool_max_idle_per_host(options.concurrency);

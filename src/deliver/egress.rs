@@ -29,7 +29,34 @@ const REFUSED: [(IpNet, &str); 11] = [
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "multicast"),
 ];
 
-/// Why no request may go to this address, or `None` where it may. IPv4 addresses written as IPv6 (mapped, NAT64,
+/// Where requests may go, as an operator has it (`[egress]`): of the networks that hold an address the one with the longest
+/// prefix decides, `allow` before `deny`; an address in none of them is allowed. What is refused always stays refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Egress {
+    /// Networks that requests may go to.
+    pub allow: Vec<IpNet>,
+    /// Networks that they may not go to.
+    pub deny: Vec<IpNet>,
+}
+
+impl Egress {
+    /// Why no request may go to this address, or `None` where it may.
+    pub fn refusal(&self, address: IpAddr) -> Option<String> {
+        if let Some(why) = refusal(address) {
+            return Some(why.to_owned());
+        }
+        let address = reached(address).to_canonical();
+        let longest = |networks: &[IpNet]| {
+            let holding = networks.iter().filter(|network| network.contains(&address));
+            holding.max_by_key(|network| network.prefix_len()).copied()
+        };
+        let denied = longest(&self.deny)?;
+        let allowed = longest(&self.allow).is_some_and(|allowed| allowed.prefix_len() >= denied.prefix_len());
+        (!allowed).then(|| format!("{denied} is denied by [egress]"))
+    }
+}
+
+/// Why no request may ever go to this address, or `None` where it may. IPv4 addresses written as IPv6 (mapped, NAT64,
 /// 6to4) are judged as what they reach.
 pub fn refusal(address: IpAddr) -> Option<&'static str> {
     let address = reached(address);
@@ -80,6 +107,23 @@ mod tests {
         ] {
             assert!(refusal(address.parse().unwrap()).is_some(), "{address}");
         }
+    }
+
+    #[test]
+    fn of_allow_and_deny_the_longer_prefix_decides_and_nothing_allows_the_metadata() {
+        let networks = |list: &[&str]| list.iter().map(|network| network.parse().unwrap()).collect();
+        let egress = Egress {
+            allow: networks(&["10.1.0.0/16", "10.1.2.3/32", "169.254.169.254/32", "2001:db8::/32"]),
+            deny: networks(&["10.0.0.0/8", "10.1.2.0/24", "::/0"]),
+        };
+        let refused = |address: &str| egress.refusal(address.parse().unwrap());
+        for allowed in ["10.1.0.1", "10.1.2.3", "::ffff:10.1.2.3", "192.168.1.1", "2001:db8::1"] {
+            assert_eq!(refused(allowed), None, "{allowed}");
+        }
+        assert_eq!(refused("10.1.2.4").as_deref(), Some("10.1.2.0/24 is denied by [egress]"));
+        assert_eq!(refused("::ffff:10.9.0.1").as_deref(), Some("10.0.0.0/8 is denied by [egress]"));
+        assert!(refused("2001:db9::1").is_some() && refused("169.254.169.254").is_some());
+        assert_eq!(Egress::default().refusal("10.0.0.1".parse().unwrap()), None);
     }
 
     #[test]

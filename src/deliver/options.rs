@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
+use super::egress::Egress;
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.
@@ -43,6 +44,8 @@ pub struct EndpointOptions {
     pub ca: Option<PathBuf>,
     /// Whether TLS 1.2 is too old for this receiver.
     pub tls13_only: bool,
+    /// Where requests may go.
+    pub egress: Arc<Egress>,
 }
 
 /// `rate`: so many requests within so long, wherever that time is taken to begin.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method};
 use reqwest::Url;
 
+use super::egress::judge;
 use super::endpoint::METHODS;
 use super::headers::headers;
 use super::url::{stays_here, url};
@@ -14,6 +15,7 @@ use crate::config::secret::secret;
 use crate::config::tree::Node;
 use crate::config::units::Complaint;
 use crate::config::value::{duration, one_of, parsed, path};
+use crate::deliver::egress::Egress;
 use crate::deliver::options::{AuthOptions, OAuth2Options, TokenOptions};
 use crate::secret::Secret;
 
@@ -66,7 +68,7 @@ const REFRESH: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::fr
 const MAX_TEXT: usize = 16 * 1024;
 
 /// How radhook shows the receiver who it is; `None` where a problem was noted.
-pub(super) fn options(table: &mut Reader<'_>) -> Option<AuthOptions> {
+pub(super) fn options(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOptions> {
     let kind = table.required("type", "\"bearer\"", one_of(KINDS, &[]))?;
     for (key, kinds) in KEYS {
         if table.node(key).is_some() && !kinds.contains(&kind) {
@@ -86,9 +88,9 @@ pub(super) fn options(table: &mut Reader<'_>) -> Option<AuthOptions> {
         Kind::Bearer => {
             Some(AuthOptions::Bearer { token: table.required("token", "{ file = \"crm-token\" }", token)? })
         }
-        Kind::Token => fetched(table),
+        Kind::Token => fetched(table, egress),
         Kind::OAuth2 => {
-            let server = address(table);
+            let server = address(table, egress);
             let client_id = table.required("client_id", "\"radhook\"", parsed("a text in quotes", text));
             let client_secret = table.required("client_secret", "{ file = \"crm-client-secret\" }", secret);
             let scope = table.optional("scope", parsed("scopes separated by spaces, in quotes", text));
@@ -104,8 +106,8 @@ pub(super) fn options(table: &mut Reader<'_>) -> Option<AuthOptions> {
     }
 }
 
-fn fetched(table: &mut Reader<'_>) -> Option<AuthOptions> {
-    let server = address(table);
+fn fetched(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOptions> {
+    let server = address(table, egress);
     let method = table.or("method", one_of(METHODS, &[]), Method::POST);
     let headers = table.optional("headers", headers).unwrap_or_default();
     let body = table.or("body", parsed("a text in quotes", body), String::new());
@@ -130,8 +132,9 @@ fn fetched(table: &mut Reader<'_>) -> Option<AuthOptions> {
 }
 
 /// Where tokens come from. Passwords travel there, so that it is https or this host.
-fn address(table: &mut Reader<'_>) -> Option<Url> {
+fn address(table: &mut Reader<'_>, egress: &Egress) -> Option<Url> {
     let url: Url = table.required("url", "\"https://login.example.com/token\"", url)?;
+    judge(table.scope(), egress, &url, table.place_of("url"));
     if url.scheme() == "http" && !stays_here(&url) {
         let what = "`url` is http to another host, which sends the password unencrypted";
         table.scope().problem(table.place_of("url"), what, "use https".to_owned());

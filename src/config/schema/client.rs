@@ -60,7 +60,7 @@ pub(super) fn clients(top: &mut Reader<'_>) -> Option<Vec<Client>> {
 }
 
 /// An address, or a network in CIDR notation.
-fn network(text: &str) -> Result<IpNet, Complaint> {
+pub(super) fn network(text: &str) -> Result<IpNet, Complaint> {
     let network = match (text.parse::<IpAddr>(), text.parse::<IpNet>()) {
         (Ok(address), _) => IpNet::from(address),
         (_, Ok(network)) => network,

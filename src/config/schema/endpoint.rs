@@ -10,13 +10,14 @@ use reqwest::Url;
 
 use super::headers::{OURS, headers};
 use super::url::{stays_here, url};
-use super::{auth, signature};
+use super::{auth, egress, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
 use crate::config::tree::{Node, Value};
 use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
+use crate::deliver::egress::Egress;
 use crate::deliver::options::{AuthOptions, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions};
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -114,7 +115,7 @@ const MADE: [EventType; 17] = [
 ];
 
 /// All endpoints; `None` where there is no such table. `posted`: a source takes events of any type.
-pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoint>> {
+pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>) -> Option<Vec<Endpoint>> {
     let mut names = Claims::new();
     top.tables("endpoint", MAX_ENDPOINTS, |table| {
         table.later(LATER);
@@ -127,6 +128,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
         let insecure_http = table.or("insecure_http", flag, false);
         if let Some(url) = &url {
             judge_plain_http(table, url, insecure_http);
+            egress::judge(table.scope(), egress, url, table.place_of("url"));
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
         let subscription = subscription(table, posted);
@@ -141,7 +143,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
         let disable_after = Some(disable.unwrap_or(DEFAULT_DISABLE_AFTER)).filter(|after| !after.is_zero());
         let headers = table.optional("headers", headers).unwrap_or_default();
         let auth = match table.node("auth") {
-            Some(_) => table.table("auth", auth::options).flatten(),
+            Some(_) => table.table("auth", |auth| auth::options(auth, egress)).flatten(),
             None => Some(AuthOptions::None),
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
@@ -171,6 +173,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool) -> Option<Vec<Endpoi
                 retry,
                 ca,
                 tls13_only,
+                egress: Arc::clone(egress),
             },
         })
     })

@@ -4,6 +4,7 @@
 pub(super) mod admin;
 mod auth;
 mod client;
+mod egress;
 mod endpoint;
 mod headers;
 mod listen;
@@ -23,7 +24,7 @@ use crate::source::SourceOptions;
 use crate::source::client::Clients;
 
 /// Keys of the design whose rooms are not built yet.
-const LATER: &[&str] = &["venue", "company", "users", "egress", "limits"];
+const LATER: &[&str] = &["venue", "company", "users", "limits"];
 
 /// The most dictionary files: FreeRADIUS ships 225, and its main one includes them all.
 const MAX_DICTIONARIES: usize = 1024;
@@ -39,7 +40,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let clients = client::clients(top);
     let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
     let posted = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Local(_)));
-    let endpoints = endpoint::endpoints(top, posted);
+    let egress = egress::options(top);
+    let endpoints = endpoint::endpoints(top, posted, &egress);
     let dictionary = dictionary(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.

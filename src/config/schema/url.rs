@@ -40,11 +40,6 @@ pub(super) fn url(scope: &Scope<'_>, node: &Node) -> Option<Url> {
     if url.fragment().is_some() {
         refuse("has a fragment, which is never sent".to_owned(), "remove what begins with #");
     }
-    if let Some(address) = address(&url)
-        && let Some(reason) = egress::refusal(address)
-    {
-        refuse(format!("leads to {address}: {reason}"), "requests never go there");
-    }
     Some(url)
 }
 
@@ -61,7 +56,7 @@ pub(super) fn stays_here(url: &Url) -> bool {
 }
 
 /// The address that stands in a URL in place of a name.
-fn address(url: &Url) -> Option<std::net::IpAddr> {
+pub(super) fn address(url: &Url) -> Option<std::net::IpAddr> {
     let host = url.host_str()?;
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }

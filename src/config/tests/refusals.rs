@@ -172,6 +172,19 @@ fn rates_and_authentication_are_checked_before_they_fail_in_the_night() {
 }
 
 #[test]
+fn an_address_that_egress_denies_is_refused_where_it_stands() {
+    says(
+        "[egress]\ndeny = [\"10.0.0.0/8\"]\nallow = [\"10.1.2.3\"]\n\
+         [[endpoint]]\nname = \"x\"\nurl = \"https://10.1.2.4\"\n[[endpoint]]\nname = \"y\"\nurl = \"https://10.1.2.3\"\n\
+         auth = { type = \"oauth2\", url = \"https://10.9.9.9/\", client_id = \"x\", client_secret = \"y\" }",
+        &[
+            "x.toml:6:7: `url` leads to 10.1.2.4: 10.0.0.0/8 is denied by [egress]; requests never go there",
+            "x.toml:10:33: `url` leads to 10.9.9.9: 10.0.0.0/8 is denied by [egress]; requests never go there",
+        ],
+    );
+}
+
+#[test]
 fn a_key_of_ed25519_is_a_private_one() {
     for key in
         ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "whsk_AAAA"]
