@@ -7,6 +7,7 @@ mod daemon;
 pub mod decode;
 pub mod deliveries;
 pub mod demo;
+pub mod emit;
 mod interrupt;
 pub mod listen;
 pub mod run;
@@ -35,6 +36,7 @@ enum Verb {
     Demo(demo::Args),
     Status(status::Args),
     Deliveries(deliveries::Args),
+    Emit(emit::Args),
     Store(store::Args),
     Decode(decode::Args),
     Listen(listen::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
+        Verb::Emit(args) => emit::run(args),
         Verb::Store(args) => store::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Listen(args) => listen::run(args),

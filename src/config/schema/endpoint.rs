@@ -107,12 +107,13 @@ const OURS: &[&str] = &[
     "webhook-timestamp",
 ];
 
-/// What this version makes; a subscription to nothing else waits in vain.
+/// What this version makes by itself; a subscription to nothing else waits in vain, unless scripts post events.
 const MADE: [EventType; 5] =
     [EventType::SessionStart, EventType::SessionUpdate, EventType::SessionStop, EventType::NasOn, EventType::NasOff];
 
 /// All endpoints; `None` where there is no such table.
-pub(super) fn endpoints(top: &mut Reader<'_>) -> Option<Vec<Endpoint>> {
+/// `takes_posts`: events of any type may come from scripts.
+pub(super) fn endpoints(top: &mut Reader<'_>, takes_posts: bool) -> Option<Vec<Endpoint>> {
     let mut names = Claims::new();
     top.tables("endpoint", MAX_ENDPOINTS, |table| {
         table.later(LATER);
@@ -127,7 +128,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>) -> Option<Vec<Endpoint>> {
             judge_plain_http(table, url, insecure_http);
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
-        let subscription = subscription(table);
+        let subscription = subscription(table, takes_posts);
         table.optional("format", one_of(&[("native", ())], LATER_FORMATS));
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
         let order = table.or("order", one_of(ORDERS, &[]), Order::default());
@@ -171,7 +172,7 @@ fn judge_plain_http(table: &Reader<'_>, url: &Url, insecure_http: bool) {
     }
 }
 
-fn subscription(table: &mut Reader<'_>) -> Subscription {
+fn subscription(table: &mut Reader<'_>, takes_posts: bool) -> Subscription {
     let pattern = parsed("an event type or pattern in quotes", |text| match Subscription::parse([text]) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(Complaint::new("which matches no event type", similar_types(text))),
@@ -187,7 +188,7 @@ fn subscription(table: &mut Reader<'_>) -> Subscription {
     let Ok(subscription) = Subscription::parse(patterns.iter().map(String::as_str)) else {
         return Subscription::default();
     };
-    if !patterns.is_empty() && !MADE.into_iter().any(|kind| subscription.wants(kind)) {
+    if !takes_posts && !patterns.is_empty() && !MADE.into_iter().any(|kind| subscription.wants(kind)) {
         let help = format!("it makes {}", MADE.map(EventType::name).join(", "));
         table.scope().warn(place, "`events` names nothing that this version of radhook makes", help);
     }

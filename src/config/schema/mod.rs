@@ -20,6 +20,8 @@ use super::{Config, DictionaryOptions};
 use crate::source::SourceOptions;
 use crate::source::client::Clients;
 
+pub(super) use source::local_addresses;
+
 /// Keys of the design whose rooms are not built yet.
 const LATER: &[&str] = &["venue", "company", "users", "egress", "limits"];
 
@@ -36,7 +38,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let store = store::options(top);
     let clients = client::clients(top);
     let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
-    let endpoints = endpoint::endpoints(top);
+    let takes_posts = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Local(_)));
+    let endpoints = endpoint::endpoints(top, takes_posts);
     let dictionary = dictionary(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.
