@@ -83,10 +83,9 @@ impl Running for LocalSource {
     /// Takes no more connections; requests under way are answered, or dropped after [`GRACE`].
     fn stop(mut self: Box<Self>) {
         self.stop.send_replace(true);
-        let servers = &mut self.servers;
-        let finish = timeout(GRACE, async { while servers.join_next().await.is_some() {} });
-        // Whoever is still sending by then has not finished a request.
-        let _ = self.runtime.block_on(async { finish.await });
+        let finished = async { while self.servers.join_next().await.is_some() {} };
+        // Whoever is still sending when the time is over has not finished a request.
+        let _ = self.runtime.block_on(async { timeout(GRACE, finished).await });
         self.bridge.stop();
     }
 }
