@@ -54,7 +54,7 @@ impl Bench {
     }
 
     fn request(&self, path: &str) -> Asked {
-        Asked::new(&format!("http://localhost{path}")).socket(&self.socket())
+        Asked::to_socket(&self.socket(), &format!("http://localhost{path}"))
     }
 
     fn send(&self, asked: &Asked) -> Answer {
@@ -68,24 +68,28 @@ impl Bench {
     }
 }
 
-/// A POST in the making.
+/// A POST in the making. Its clones share their connections.
 #[derive(Clone)]
 struct Asked {
+    client: reqwest::Client,
     url: String,
-    socket: Option<PathBuf>,
     headers: Vec<(String, String)>,
     body: String,
 }
 
 impl Asked {
     fn new(url: &str) -> Self {
-        let json = ("content-type".to_owned(), "application/json".to_owned());
-        Self { url: url.to_owned(), socket: None, headers: vec![json], body: String::new() }
+        Self::with(client(), url)
     }
 
-    fn socket(mut self, path: &Path) -> Self {
-        self.socket = Some(path.to_owned());
-        self
+    fn to_socket(socket: &Path, url: &str) -> Self {
+        Self::with(client().unix_socket(socket.to_owned()), url)
+    }
+
+    fn with(client: reqwest::ClientBuilder, url: &str) -> Self {
+        let json = ("content-type".to_owned(), "application/json".to_owned());
+        let client = client.build().expect("a client can be made");
+        Self { client, url: url.to_owned(), headers: vec![json], body: String::new() }
     }
 
     /// Sets a header; an empty value takes it away.
@@ -103,11 +107,7 @@ impl Asked {
     }
 
     async fn send(&self) -> Answer {
-        let mut client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
-        if let Some(socket) = &self.socket {
-            client = client.unix_socket(socket.clone());
-        }
-        let mut request = client.build().expect("a client can be made").post(&self.url).body(self.body.clone());
+        let mut request = self.client.post(&self.url).body(self.body.clone());
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
@@ -117,6 +117,10 @@ impl Asked {
         let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("it is text").to_owned());
         Answer { status, retry_after: header("retry-after"), problem: header("x-radhook-problem"), text }
     }
+}
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60))
 }
 
 #[derive(Debug)]
@@ -303,10 +307,10 @@ fn web_pages_cannot_post() {
 fn a_thousand_posts_at_once_are_all_stored() {
     let bench = Bench::new(|config| config);
     let daemon = bench.start();
-    let tcp = Asked::new(&format!("http://{}/v1/events", port(&daemon)));
+    let (unix, tcp) = (bench.request("/v1/events"), Asked::new(&format!("http://{}/v1/events", port(&daemon))));
     let posts: Vec<_> = (0..1000)
         .map(|number| {
-            let way = if number % 2 == 0 { bench.request("/v1/events") } else { tcp.clone() };
+            let way = if number % 2 == 0 { unix.clone() } else { tcp.clone() };
             let asked = way.body(event("user.created", &format!("user-{number}")).to_string());
             bench.runtime.spawn(async move { asked.send().await.ids() })
         })
@@ -443,7 +447,7 @@ fn what_became_of_posts_is_counted() {
     let (answer, refusal) = (bench.post("/v1/events", &event("test", "x")), bench.post("/v1/events", &json!(7)));
     assert_eq!((answer.status.as_u16(), refusal.status.as_u16()), (202, 400));
     let metrics = bench.runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
+        let client = client().build().expect("a client can be made");
         let request = client.get(format!("http://{}/metrics", daemon.admin()[0])).bearer_auth("0123456789abcdef");
         request.send().await.expect("it answers").text().await.expect("it is text")
     });
