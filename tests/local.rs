@@ -230,6 +230,7 @@ fn what_is_wrong_is_refused_whole_and_told() {
         (events().header("content-type", "text/plain").body(&*good), 415, "application/json"),
         (events().header("content-type", "").body(&*good), 415, "application/json"),
         (bench.request("/freeradius/accounting").body("[]"), 400, "body: it is no object of attributes"),
+        (bench.request("/freeradius/accounting").body(" ".repeat(128 * 1024 + 1)), 413, "more than 131072 bytes"),
         (bench.request("/freeradius/accounting?who=x").body("{}"), 400, "query: who is not known"),
         (
             bench.request("/freeradius/accounting").header("content-type", "application/x-www-form-urlencoded"),

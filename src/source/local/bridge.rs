@@ -60,13 +60,13 @@ pub enum Unstored {
 }
 
 impl Bridge {
-    /// Starts the thread, for the source of this name.
-    pub fn start(name: &str, intake: Sender<Submission>) -> io::Result<Self> {
+    /// Starts the thread.
+    pub fn start(intake: Sender<Submission>) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread =
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || run(receiver, &intake, &stopped))?;
+            std::thread::Builder::new().name("local".to_owned()).spawn(move || run(receiver, &intake, &stopped))?;
         Ok(Self { end: End(sender), stop, thread })
     }
 
@@ -167,7 +167,7 @@ mod tests {
     async fn what_waits_for_a_busy_intake_shares_a_submission_and_each_gets_its_answer() {
         // Room for one submission: the next waits until that is taken.
         let (sender, intake) = crossbeam_channel::bounded::<Submission>(1);
-        let bridge = Bridge::start("local", sender).unwrap();
+        let bridge = Bridge::start(sender).unwrap();
         let end = bridge.end();
         let requests: Vec<_> = (0..100)
             .map(|_| {
@@ -203,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_beyond_the_deadline() {
         let (sender, intake) = crossbeam_channel::bounded::<Submission>(1);
-        let bridge = Bridge::start("local", sender).unwrap();
+        let bridge = Bridge::start(sender).unwrap();
         let end = bridge.end();
         let now = Instant::now();
         assert_eq!(end.hand_in(Brought::default(), now).await, Err(Unstored::Late), "it was handed in");

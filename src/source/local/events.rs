@@ -307,9 +307,8 @@ fn words(key: &str) -> String {
     let mut words = String::with_capacity(key.len() + 2);
     let mut was_small = false;
     for character in key.chars() {
-        if !character.is_alphanumeric() {
-            words.push(' ');
-        } else if character.is_uppercase() && was_small {
+        let begins = !character.is_alphanumeric() || (character.is_uppercase() && was_small);
+        if begins && !words.ends_with(' ') {
             words.push(' ');
         }
         if character.is_alphanumeric() {

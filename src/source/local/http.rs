@@ -38,8 +38,12 @@ pub const KIND: &str = "local";
 /// Where posts come from.
 pub const THIS_HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// The largest body. An rlm_rest post of a full packet has some 30 KiB.
+/// The largest body.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// The largest body of one record. A full packet of 4,096 octets, all of them escaped, has 30 KiB; the rest is for what
+/// FreeRADIUS adds. Deliveries hold up to 256 events an endpoint in memory.
+const MAX_RECORD: usize = 128 * 1024;
 
 /// The most octets of all bodies under way. Read, they take several times as much memory.
 const BODIES_UNDER_WAY: usize = 16 * MAX_BODY;
@@ -88,8 +92,8 @@ struct Face {
 enum Refusal {
     #[error(transparent)]
     Foreign(#[from] Foreign),
-    #[error("the body has more than {MAX_BODY} bytes; post in parts")]
-    TooLarge,
+    #[error("the body has more than {0} bytes; post in parts")]
+    TooLarge(usize),
     #[error("Content-Type must be {0}")]
     MediaType(&'static str),
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -184,6 +188,9 @@ impl Face {
         let _room = self.room(length(request.headers())?, deadline).await?;
         let uri = request.uri().clone();
         let body = body(request, deadline).await?;
+        if body.len() > MAX_RECORD {
+            return Err(Refusal::TooLarge(MAX_RECORD));
+        }
         let local = &*self.local;
         let reader = Reader {
             dictionary: &local.dictionary,
@@ -264,7 +271,7 @@ impl Face {
 fn length(headers: &HeaderMap) -> Result<u32, Refusal> {
     let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let length = said.unwrap_or(MAX_BODY as u64);
-    u32::try_from(length).ok().filter(|length| *length as usize <= MAX_BODY).ok_or(Refusal::TooLarge)
+    u32::try_from(length).ok().filter(|length| *length as usize <= MAX_BODY).ok_or(Refusal::TooLarge(MAX_BODY))
 }
 
 /// The whole body.
@@ -272,7 +279,9 @@ async fn body(request: Request, deadline: Instant) -> Result<Bytes, Refusal> {
     let soon = Instant::now() + BODY_DEADLINE;
     match timeout_at(soon.min(deadline), Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => Err(Refusal::TooLarge),
+        Ok(Err(BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)))) => {
+            Err(Refusal::TooLarge(MAX_BODY))
+        }
         Ok(Err(_)) | Err(_) => Err(Refusal::Body),
     }
 }
@@ -282,7 +291,7 @@ impl Refusal {
     fn label(&self) -> &'static str {
         match self {
             Self::Foreign(_) => "foreign",
-            Self::TooLarge => "too_large",
+            Self::TooLarge(_) => "too_large",
             Self::MediaType(_) => "media_type",
             Self::Invalid(_) => "invalid",
             Self::Body => "body",
@@ -295,7 +304,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Foreign(_) => StatusCode::FORBIDDEN,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Body => StatusCode::REQUEST_TIMEOUT,

@@ -51,8 +51,8 @@ pub fn start(options: &LocalOptions, inlet: &Inlet, runtime: &Handle) -> Result<
         let listener = runtime.block_on(Bound::bind(address)).map_err(listen)?;
         bound.push((listener.address().map_err(listen)?, listener));
     }
-    let bridge = Bridge::start(&options.name, inlet.submissions.clone())
-        .map_err(|error| SourceError::Thread { name: name(), error })?;
+    let bridge =
+        Bridge::start(inlet.submissions.clone()).map_err(|error| SourceError::Thread { name: name(), error })?;
     let local = Arc::new(Local::new(name(), inlet, bridge.end()));
     let mut source = LocalSource {
         places: Vec::new(),

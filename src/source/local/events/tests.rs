@@ -88,6 +88,7 @@ fn secrets_by_name_are_refused_and_never_repeated() {
         "userPassword",
         "user_password",
         "API-Key",
+        "api__key",
         "apikey",
         "accessToken",
         "client_secret",
