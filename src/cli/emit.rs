@@ -15,7 +15,7 @@ use crate::listen::Address;
 
 /// Post an event to the running daemon
 ///
-/// It goes to the first [[source]] of type "local" in the config, a Unix socket before a port. Prints the event's id once it is
+/// It goes to the first source of type "local" in the config, a Unix socket before a port. Prints the event's id once it is
 /// stored; endpoints that ask for its type get it from then on. Doing it again with the same --id changes nothing.
 ///
 /// Example: radhook emit user.created --data '{"user": {"name": "alice@example.org"}}'
