@@ -55,7 +55,7 @@ const ACCOUNTING_DEADLINE: Duration = Duration::from_secs(3);
 const LOGIN_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Scripts can wait, though not for ever.
-pub const EVENTS_DEADLINE: Duration = Duration::from_secs(10);
+const EVENTS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a body may take. It comes from this host; one that stops halfway keeps the room of others.
 const BODY_DEADLINE: Duration = Duration::from_secs(2);

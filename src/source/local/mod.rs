@@ -30,8 +30,9 @@ use crate::listen::Bound;
 use bridge::Bridge;
 use http::Local;
 
-/// How long requests under way may take to finish at a stop. Their longest deadline is as long.
-const GRACE: Duration = http::EVENTS_DEADLINE;
+/// How long requests under way may take to finish at a stop. What is whole is stored within milliseconds; while radhook
+/// waits for one that is not, it answers no NAS either.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A running local source.
 struct LocalSource {
