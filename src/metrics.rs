@@ -39,6 +39,9 @@ pub const OBSERVED_PACKETS: &str = "radhook_observed_packets_total";
 /// What a relay or capture saw and could not look at or keep.
 pub const OBSERVED_DROPS: &str = "radhook_observed_drops_total";
 
+/// Requests that a local source took or refused, by path and what became of them.
+pub const LOCAL_POSTS: &str = "radhook_local_posts_total";
+
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
 /// Exchanges that were acknowledged and made no event.
@@ -102,6 +105,13 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         help: "What a relay or capture saw and made no event of, though it may have been one, by source and reason: \
                queue_full, not_stored, too_many_waiting",
+    },
+    Metric {
+        name: LOCAL_POSTS,
+        kind: Kind::Counter,
+        help: "Requests to a local source, by source, path (accounting, post-auth, events) and result: stored, foreign (from a \
+               web page), media_type, too_large, body (it did not come), invalid, busy and not_stored (the poster tries \
+               again; a login is lost), late (answered before it was known)",
     },
     Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
     Metric {

@@ -53,6 +53,12 @@ impl AdminClient {
             .or(options.listen.first())
             .ok_or_else(|| anyhow::anyhow!("the config has no admin address"))?
             .clone();
+        let token = options.token.as_ref().map(|token| String::from_utf8_lossy(token.expose()).into_owned());
+        Self::to(address, token)
+    }
+
+    /// A client for what the daemon answers at this address.
+    pub fn to(address: Address, token: Option<String>) -> anyhow::Result<Self> {
         let mut http = Client::builder().no_proxy().timeout(PATIENCE);
         let base = match &address {
             Address::Unix(path) => {
@@ -61,7 +67,6 @@ impl AdminClient {
             }
             Address::Tcp(address) => format!("http://{address}"),
         };
-        let token = options.token.as_ref().map(|token| String::from_utf8_lossy(token.expose()).into_owned());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, http: http.build()?, base, address, token })
     }

@@ -17,7 +17,12 @@ pub fn ask(path: &Path, talk: impl FnOnce(&AdminClient) -> anyhow::Result<u8>) -
         }
     };
     let client = AdminClient::new(&admin)?;
-    match talk(&client) {
+    answered(path, talk(&client))
+}
+
+/// What came of talking to the daemon; where it does not answer, says so.
+pub fn answered(path: &Path, talked: anyhow::Result<u8>) -> anyhow::Result<u8> {
+    match talked {
         Err(error) if matches!(error.downcast_ref(), Some(AdminError::Unreachable { .. })) => {
             eprintln!("radhook: {error:#}");
             eprintln!("is it running? `systemctl status radhook`, or `radhook run --config {}`", path.display());

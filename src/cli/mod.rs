@@ -7,6 +7,7 @@ mod daemon;
 pub mod decode;
 pub mod deliveries;
 pub mod demo;
+pub mod emit;
 pub mod endpoints;
 mod interrupt;
 pub mod listen;
@@ -37,6 +38,7 @@ enum Verb {
     Status(status::Args),
     Endpoints(endpoints::Args),
     Deliveries(deliveries::Args),
+    Emit(emit::Args),
     Store(store::Args),
     Decode(decode::Args),
     Listen(listen::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(args),
         Verb::Endpoints(args) => endpoints::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
+        Verb::Emit(args) => emit::run(args),
         Verb::Store(args) => store::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Listen(args) => listen::run(args),

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
+use crate::listen::Address;
 use crate::route::Subscription;
 use crate::source::SourceOptions;
 use crate::source::client::Clients;
@@ -100,6 +101,16 @@ pub fn load_admin(path: &Path) -> Result<AdminOptions, Problems> {
         schema::admin::options(top)
     };
     read(Files::read(path), &environment, only).map(|(options, _)| options)
+}
+
+/// Reads only where the sources of type `local` listen, in the order of the files: whoever posts to them need not be
+/// allowed to read any secret.
+pub fn load_local(path: &Path) -> Result<Vec<Address>, Problems> {
+    let only = |top: &mut Reader<'_>| {
+        top.skip_the_rest();
+        Some(schema::local_addresses(top))
+    };
+    read(Files::read(path), &environment, only).map(|(addresses, _)| addresses)
 }
 
 fn environment(name: &str) -> Option<OsString> {

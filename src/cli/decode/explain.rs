@@ -228,10 +228,10 @@ mod tests {
     #[test]
     fn vendors_in_extended_attributes_have_ranges_of_their_own() {
         assert_eq!(
-            nested("f5 0b 1a 00 00007ed9 07 abcd"),
+            nested("f5 0b 1a 00 00007eda 07 abcd"),
             [
-                (20, 8, 8, 0, "Extended-Vendor-Specific-5 of 32473".to_owned()),
-                (28, 3, 3, 1, "Attr-245.26.32473.7".to_owned()),
+                (20, 8, 8, 0, "Extended-Vendor-Specific-5 of 32474".to_owned()),
+                (28, 3, 3, 1, "Attr-245.26.32474.7".to_owned()),
             ]
         );
         assert_eq!(nested("f1 07 01 00000005"), [(20, 7, 7, 0, "Frag-Status".to_owned())], "one value is one part");

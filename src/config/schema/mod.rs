@@ -23,6 +23,8 @@ use super::{Config, DictionaryOptions};
 use crate::source::SourceOptions;
 use crate::source::client::Clients;
 
+pub(super) use source::local_addresses;
+
 /// Keys of the design whose rooms are not built yet.
 const LATER: &[&str] = &["venue", "company", "users", "limits"];
 

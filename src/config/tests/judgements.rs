@@ -225,6 +225,9 @@ fn weak_but_valid_choices_are_warned_about() {
             "x.toml:6:45: this signing key has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
         ]
     );
+    let posts = "[[source]]\ntype = \"local\"\nlisten = \"unix:/run/local.sock\"\n\
+        [[endpoint]]\nname = \"x\"\nurl = \"https://example.com\"\nevents = [\"user.*\"]";
+    assert_eq!(warnings_of(posts), [""; 0], "scripts may post what radhook does not make");
     assert_eq!(
         warnings_of("[admin]\nlisten = \"10.0.0.1:1\"\ntoken = \"short\""),
         [

@@ -17,7 +17,7 @@ mod value;
 
 use jiff::Timestamp;
 
-pub use value::attributes;
+pub use value::{Zone, attributes, typed_attributes};
 
 /// The most octets of one record. A RADIUS packet has 4096, each written as four characters at most; the reply's
 /// attributes and a server's own may stand beside them.

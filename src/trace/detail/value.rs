@@ -3,21 +3,37 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Record, Written};
+use super::{Pair, Record, Written};
 use crate::radius::dictionary::{DataType, Definition, Dictionary, VendorFormat};
 use crate::radius::packet::HEADER_LENGTH;
 use crate::radius::{Attribute, AttributeId, Attributes, Packet, Value, decode, numbers, redaction};
 
-/// The record's attributes with their types: as if they had been decoded from a packet, where the dictionary knows
-/// their names. A value that does not fit its type stays what is written, and so does that of an unknown name.
+/// How far from UTC a clock is whose local times are written with the name of a zone.
+#[derive(Debug, Clone)]
+pub enum Zone {
+    /// Nobody can tell.
+    Unknown,
+    /// As far as this, whatever its name says.
+    Offset(SignedDuration),
+    /// As this zone has it, if it goes by the same name at that time.
+    Of(TimeZone),
+}
+
+/// The record's attributes with their types: see [`typed_attributes`].
 pub fn attributes(record: &Record, dictionary: &Dictionary) -> Attributes {
-    let zone = zone(record);
-    let mut attributes = Attributes::with_capacity(record.pairs.len());
-    for pair in &record.pairs {
+    typed_attributes(&record.pairs, dictionary, &zone(record))
+}
+
+/// Attributes with their types: as if they had been decoded from a packet, where the dictionary knows their names. A
+/// value that does not fit its type stays what is written, and so does that of an unknown name. Secrets are redacted.
+pub fn typed_attributes(pairs: &[Pair], dictionary: &Dictionary, zone: &Zone) -> Attributes {
+    let mut attributes = Attributes::with_capacity(pairs.len());
+    for pair in pairs {
         match numbered(&pair.name, &pair.value, dictionary) {
             Some(decoded) => decoded.iter().cloned().for_each(|attribute| attributes.push(attribute)),
             None => attributes.push(attribute(&pair.name, &pair.value, dictionary, zone)),
@@ -26,7 +42,7 @@ pub fn attributes(record: &Record, dictionary: &Dictionary) -> Attributes {
     attributes
 }
 
-fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: Option<SignedDuration>) -> Attribute {
+fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: &Zone) -> Attribute {
     // `Tunnel-Type:1`.
     let (plain, tag) = match name.rsplit_once(':') {
         Some((plain, tag)) if tag.bytes().all(|digit| digit.is_ascii_digit()) && !tag.is_empty() => (plain, Some(tag)),
@@ -119,12 +135,7 @@ fn hex(word: &str) -> Option<Box<[u8]>> {
     digits.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
-fn typed(
-    written: &Written,
-    definition: &Definition,
-    dictionary: &Dictionary,
-    zone: Option<SignedDuration>,
-) -> Option<Value> {
+fn typed(written: &Written, definition: &Definition, dictionary: &Dictionary, zone: &Zone) -> Option<Value> {
     let word = match written {
         Written::Bare(word) => word.as_str(),
         // A date and a filter are quoted too.
@@ -179,31 +190,55 @@ fn ether(word: &str) -> Option<[u8; 6]> {
 
 /// Seconds since 1970: as a number, with a zone in figures, or as FreeRADIUS writes it, `Nov 22 2026 10:15:30 CET`,
 /// where `zone` says how far that is from UTC.
-fn date(word: &str, zone: Option<SignedDuration>) -> Option<u32> {
+fn date(word: &str, zone: &Zone) -> Option<u32> {
     if let Ok(seconds) = word.parse() {
         return Some(seconds);
     }
-    if let Ok(time) = word.parse::<jiff::Timestamp>() {
+    if let Ok(time) = word.parse::<Timestamp>() {
         return time.as_second().try_into().ok();
     }
     let (local, name) = word.rsplit_once(' ')?;
     let local = strtime::parse("%b %d %Y %H:%M:%S", local).ok()?.to_datetime().ok()?;
-    let zone = if matches!(name, "UTC" | "GMT") { SignedDuration::ZERO } else { zone? };
-    seconds(local).checked_sub(zone.as_secs())?.try_into().ok()
+    let offset = if matches!(name, "UTC" | "GMT") { SignedDuration::ZERO } else { zone.offset(local, name)? };
+    seconds(local).checked_sub(offset.as_secs())?.try_into().ok()
+}
+
+impl Zone {
+    /// How far `local` is from UTC, where `name` stands behind it.
+    fn offset(&self, local: DateTime, name: &str) -> Option<SignedDuration> {
+        let zone = match self {
+            Self::Unknown => return None,
+            Self::Offset(offset) => return Some(*offset),
+            Self::Of(zone) => zone,
+        };
+        // In the hour that comes twice a year, the name tells which of the two it is.
+        let (first, second) = match zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => (offset, offset),
+            AmbiguousOffset::Gap { before, after } | AmbiguousOffset::Fold { before, after } => (before, after),
+        };
+        [first, second].into_iter().find_map(|offset| {
+            let time = offset.to_timestamp(local).ok()?;
+            let goes_by_it = zone.to_offset_info(time).abbreviation() == name;
+            goes_by_it.then(|| SignedDuration::from_secs(offset.seconds().into()))
+        })
+    }
 }
 
 /// How far the server's clock is from UTC: its header tells the local time of `Timestamp`. Whoever runs radhook may
 /// live elsewhere.
-fn zone(record: &Record) -> Option<SignedDuration> {
-    let local = strtime::parse("%a %b %d %H:%M:%S %Y", &record.header).ok()?.to_datetime().ok()?;
-    let offset = seconds(local) - record.time()?.as_second();
-    // Both are read from the clock one after the other; zones differ in quarters of an hour, and not by days.
-    let rounded = (offset + 450).div_euclid(900) * 900;
-    ((offset - rounded).abs() <= 5 && rounded.abs() <= 15 * 3600).then(|| SignedDuration::from_secs(rounded))
+fn zone(record: &Record) -> Zone {
+    let offset = || {
+        let local = strtime::parse("%a %b %d %H:%M:%S %Y", &record.header).ok()?.to_datetime().ok()?;
+        let offset = seconds(local) - record.time()?.as_second();
+        // Both are read from the clock one after the other; zones differ in quarters of an hour, and not by days.
+        let rounded = (offset + 450).div_euclid(900) * 900;
+        ((offset - rounded).abs() <= 5 && rounded.abs() <= 15 * 3600).then(|| SignedDuration::from_secs(rounded))
+    };
+    offset().map_or(Zone::Unknown, Zone::Offset)
 }
 
 fn seconds(civil: DateTime) -> i64 {
-    civil.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |time| time.timestamp().as_second())
+    civil.to_zoned(TimeZone::UTC).map_or(0, |time| time.timestamp().as_second())
 }
 
 #[cfg(test)]
@@ -255,6 +290,18 @@ mod tests {
         assert_eq!(date("Sun Nov 22 05:15:30 2026", "EST", now), "2026-11-22T15:15:30.000Z");
         assert_eq!(date("whenever", "CET", now), "Nov 22 2026 10:15:30 CET");
         assert_eq!(date("Sun Nov 22 10:16:40 2026", "CET", now), "Nov 22 2026 10:15:30 CET");
+    }
+
+    #[test]
+    fn a_zone_of_rules_tells_summer_from_winter_by_name() {
+        let berlin = Zone::Of(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        let at =
+            |word: &str| date(word, &berlin).map(|seconds| Timestamp::from_second(seconds.into()).unwrap().to_string());
+        assert_eq!(at("Nov 22 2026 10:15:30 CET").as_deref(), Some("2026-11-22T09:15:30Z"));
+        assert_eq!(at("Jul 22 2026 10:15:30 CEST").as_deref(), Some("2026-07-22T08:15:30Z"));
+        assert_eq!(at("Oct 25 2026 02:30:00 CEST").as_deref(), Some("2026-10-25T00:30:00Z"));
+        assert_eq!(at("Oct 25 2026 02:30:00 CET").as_deref(), Some("2026-10-25T01:30:00Z"));
+        assert_eq!(at("Nov 22 2026 10:15:30 EST"), None, "another host's clock");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::listen::{Bound, socket};
 use crate::config::reader::{Claims, Reader, shown};
 use crate::config::value::{duration, name, one_of, one_or_more};
+use crate::listen::Address;
 use crate::source::{AccountingOptions, SourceOptions};
 
 /// The most sources: each has sockets and a thread of its own.
@@ -71,6 +72,20 @@ pub(super) fn sources(top: &mut Reader<'_>, data: Option<&Path>) -> Option<Vec<S
             Kind::Local => SourceOptions::Local(local::options(table, name)?),
         })
     })
+}
+
+/// Where the sources of type `local` listen; the others are not looked at.
+pub(in crate::config) fn local_addresses(top: &mut Reader<'_>) -> Vec<Address> {
+    let sources = top.tables("source", MAX_SOURCES, |table| {
+        let kind = table.required("type", "\"local\"", one_of(KINDS, &[]));
+        if kind != Some(Kind::Local) {
+            table.skip_the_rest();
+            return None;
+        }
+        let name = table.optional("name", name).unwrap_or_else(|| "local".into());
+        local::options(table, name)
+    });
+    sources.into_iter().flatten().flat_map(|source| source.listen).collect()
 }
 
 fn accounting(table: &mut Reader<'_>, name: Arc<str>, bound: &mut Bound) -> Option<AccountingOptions> {
