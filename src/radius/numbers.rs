@@ -116,9 +116,10 @@ rfc! {
     FRAMED_IPV6_ADDRESS = 168;
 }
 
-/// The vendor of the attributes with which FreeRADIUS marks copies for radhook: the number that RFC 5612 keeps free for
-/// examples, which is no vendor's. They never leave the host, or the pair of hosts, that were set up for it.
-pub const VENDOR_RADHOOK: u32 = 32_473;
+/// The vendor of the attributes with which FreeRADIUS marks copies for radhook: near the top of what a Vendor-Specific can
+/// carry, which IANA, giving out numbers in order, does not reach. They never leave the host, or the pair of hosts, that were
+/// set up for it.
+pub const VENDOR_RADHOOK: u32 = 16_777_214;
 
 /// The address that a copied request came from.
 pub const RADHOOK_CLIENT: AttributeId = AttributeId { vendor: VENDOR_RADHOOK, number: 1 };
