@@ -2,6 +2,9 @@
 //! pairs between network namespaces. They need root, as the capability to capture is root's.
 
 mod support;
+#[path = "decode/wire.rs"]
+#[allow(dead_code, reason = "each test crate uses a part")]
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +20,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::daemon::{Config, Daemon};
 use support::debugged::{DICTIONARIES, Debugged};
-use support::free_udp_port;
 use support::process::Process;
 use support::verbs::{status, wait_until};
 use support::witness::{SECRET, Witness};
+use support::{free_udp_port, own_accounting_address};
 use tempfile::TempDir;
 
 const RADIUS_SECRET: &str = "s3cret";
@@ -33,10 +36,11 @@ fn capture(interface: &str, ports: &[u16]) -> String {
     format!("[[source]]\ntype = \"capture\"\ninterface = {interface:?}\nports = {ports:?}")
 }
 
-/// Sends one packet and waits for its answer, if there is to be one.
-fn radclient(before: &[&str], to: &str, command: &str, attributes: &str, tries: &str) {
+/// Sends one packet from inside whatever the words before it enter, and waits for the answer, if there is to be one.
+fn radclient(before: &[&str], to: &str, command: &str, attributes: &str, is_answered: bool) {
+    let (tries, seconds) = if is_answered { ("3", "3") } else { ("1", "0.1") };
     let mut words = before.to_vec();
-    words.extend(["radclient", "-D", DICTIONARIES, "-r", tries, "-t", "2", to, command, RADIUS_SECRET]);
+    words.extend(["radclient", "-D", DICTIONARIES, "-r", tries, "-t", seconds, to, command, RADIUS_SECRET]);
     let mut radclient = Command::new(words[0])
         .args(&words[1..])
         .stdin(Stdio::piped())
@@ -60,12 +64,13 @@ fn metric(config: &Path, name: &str) -> f64 {
 }
 
 /// A FreeRADIUS that knows bob, and proxies accounting to a home server.
-fn freeradius(accounting: u16, home: u16) -> Debugged {
+fn freeradius(accounting: u16, home: SocketAddr) -> Debugged {
+    let (home, home_port) = (home.ip(), home.port());
     Debugged::start(|port| {
         format!(
             "thread pool {{\n start_servers = 1\n max_servers = 2\n}}\n\
              modules {{\n pap {{\n }}\n}}\n\
-             home_server radhook {{\n type = acct\n ipaddr = 127.0.0.1\n port = {home}\n secret = {RADIUS_SECRET}\n}}\n\
+             home_server radhook {{\n type = acct\n ipaddr = {home}\n port = {home_port}\n secret = {RADIUS_SECRET}\n}}\n\
              home_server_pool radhook {{\n home_server = radhook\n}}\n\
              realm radhook {{\n acct_pool = radhook\n}}\n\
              server default {{\n\
@@ -83,22 +88,14 @@ fn freeradius(accounting: u16, home: u16) -> Debugged {
 fn on_loopback_logins_and_sessions_become_events_once_under_the_ids_of_every_other_path() {
     let directory = temporary();
     let witness = Witness::start();
-    let base = |directory: &Path| {
-        Config::bare(directory)
-            .client("nas", "127.0.0.1", RADIUS_SECRET)
-            .endpoint("all", &witness.url(), SECRET, "events = [\"*\"]")
-            .accounting("127.0.0.1:0")
-    };
-    // The daemon that FreeRADIUS proxies to must be there first, but what it captures is known only then.
-    let home = Daemon::start(&base(directory.path()).write());
-    let accounting = free_udp_port();
-    let server = freeradius(accounting, home.accounting().port());
+    let (accounting, home) = (free_udp_port(), own_accounting_address());
+    let server = freeradius(accounting, home);
     let ports = [server.port(), accounting];
-    let listen = home.accounting().to_string();
-    assert!(home.stop().success());
-    let config = base(directory.path()).table(&capture("lo", &ports)).text().replace("127.0.0.1:0", &listen);
-    let path = directory.path().join("radhook.toml");
-    fs::write(&path, config).expect("a config can be written");
+    let base = Config::bare(directory.path())
+        .client("nas", "127.0.0.1", RADIUS_SECRET)
+        .endpoint("all", &witness.url(), SECRET, "events = [\"*\"]")
+        .accounting(&home.to_string());
+    let path = base.clone().table(&capture("lo", &ports)).write();
     let daemon = Daemon::start(&path);
     assert!(daemon.stderr().iter().any(|line| line.contains(" capture=lo ")), "{:?}", daemon.stderr());
 
@@ -113,12 +110,12 @@ fn on_loopback_logins_and_sessions_become_events_once_under_the_ids_of_every_oth
     let auth = format!("127.0.0.1:{}", server.port());
     let acct = format!("127.0.0.1:{accounting}");
     let who = "NAS-IP-Address = 10.0.0.1, Calling-Station-Id = \"AA-BB-CC-DD-EE-FF\", Message-Authenticator = 0x00";
-    radclient(&[], &auth, "auth", &format!("User-Name = bob, User-Password = hello, {who}"), "3");
-    radclient(&[], &auth, "auth", &format!("User-Name = bob, User-Password = wrong-one, {who}"), "3");
+    radclient(&[], &auth, "auth", &format!("User-Name = bob, User-Password = hello, {who}"), true);
+    radclient(&[], &auth, "auth", &format!("User-Name = bob, User-Password = wrong-one, {who}"), true);
     for state in ["Start", "Stop"] {
         let session =
             format!("User-Name = bob, Acct-Status-Type = {state}, Acct-Session-Id = 5F1A, NAS-IP-Address = 10.0.0.1");
-        radclient(&[], &acct, "acct", &session, "3");
+        radclient(&[], &acct, "acct", &session, true);
     }
     let taken = wait_until("four events are taken", || Some(witness.taken()).filter(|taken| taken.len() >= 4));
     let by_kind: BTreeMap<&str, _> = taken.iter().map(|taken| (taken.kind.as_str(), &taken.body)).collect();
@@ -146,7 +143,7 @@ fn on_loopback_logins_and_sessions_become_events_once_under_the_ids_of_every_oth
     assert!(daemon.stop().success());
     let from_file =
         format!("[[source]]\ntype = \"capture\"\nfile = {:?}\nports = {ports:?}", file.display().to_string());
-    let config = base(directory.path()).table(&from_file).write();
+    let config = base.table(&from_file).write();
     let daemon = Daemon::start(&config);
     let told = daemon.wait_until_log("the capture is read");
     assert!(told.contains("packets=8"), "{told}");
@@ -178,7 +175,7 @@ fn the_one_capability_it_needs_is_enough_and_without_it_the_refusal_says_what_to
 
     let daemon = Daemon::try_start_program(&with("-all,+net_raw"), &config).unwrap_or_else(|output| panic!("{output}"));
     let start = "Acct-Status-Type = Start, Acct-Session-Id = 1, NAS-IP-Address = 10.0.0.1";
-    radclient(&[], &format!("127.0.0.1:{port}"), "acct", start, "1");
+    radclient(&[], &format!("127.0.0.1:{port}"), "acct", start, false);
     wait_until("the event is taken", || Some(witness.taken()).filter(|taken| taken.len() == 1));
     assert!(daemon.stop().success());
 }
@@ -259,8 +256,10 @@ impl Namespace {
         let ready = receiver.wait_until_line("that it is ready", |line| line.starts_with("ready "));
         let url = ready.trim_start_matches("ready ");
         let config = Config::bare(directory.path())
-            .client("nas", "0.0.0.0/0", RADIUS_SECRET)
-            .client("nas6", "::/0", RADIUS_SECRET)
+            .client("nas-4", "10.9.0.0/24", RADIUS_SECRET)
+            .client("nas-6", "fd00:9::/64", RADIUS_SECRET)
+            .client("nas-injected-4", "10.8.0.0/24", wire::SECRET)
+            .client("nas-injected-6", "fd00:8::/64", wire::SECRET)
             .table(source)
             .table(&format!("[[endpoint]]\nname = \"all\"\nurl = {url:?}\nevents = [\"*\"]"))
             .write();
@@ -305,56 +304,88 @@ fn start(session: &str, octets: usize) -> String {
     )
 }
 
+/// Sends frames as they are.
+fn inject(namespace: &Namespace, interface: &str, frames: &[Vec<u8>]) {
+    let program = "import socket, sys\n\
+                   wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n\
+                   wire.bind((sys.argv[1], 0))\n\
+                   for frame in sys.argv[2:]: wire.send(bytes.fromhex(frame))";
+    let mut words = namespace.enter().to_vec();
+    words.extend(["python3", "-c", program, interface]);
+    let status = Command::new(words[0]).args(&words[1..]).args(frames.iter().map(|frame| wire::hex(frame))).status();
+    assert!(status.expect("python3 starts; tests/run installs what is missing").success());
+}
+
+/// An accounting packet from one VLAN to another host in it, whole over IPv4 and IPv6, and in two fragments. The frames are
+/// for somebody else, as on a mirrored port.
+fn tagged(tags: &[u8], name: &str) -> Vec<Vec<u8>> {
+    let start = |session: &str| {
+        let attributes = [(1, b"bob".as_slice()), (40, &[0, 0, 0, 1]), (44, session.as_bytes()), (25, &[0xaa; 200])];
+        wire::signed_request(4, 1, &wire::attributes(&attributes))
+    };
+    let four = |session: &str| wire::udp("10.8.0.1:40000", "10.8.0.2:1813", &start(session));
+    let six = wire::udp("[fd00:8::1]:40000", "[fd00:8::2]:1813", &start(&format!("{name}-six")));
+    let whole = four(&format!("{name}-parts"));
+    let part = |from: usize, to: usize, more: bool| {
+        let mut ip = whole[..20].to_vec();
+        ip.extend(&whole[20 + from..20 + to]);
+        ip[2..4].copy_from_slice(&(20 + (to - from) as u16).to_be_bytes());
+        ip[6..8].copy_from_slice(&(u16::from(more) << 13 | (from / 8) as u16).to_be_bytes());
+        ip
+    };
+    let packets = [four(&format!("{name}-four")), six, part(0, 128, true), part(128, whole.len() - 20, false)];
+    packets
+        .iter()
+        .map(|ip| {
+            let frame = wire::ethernet(ip);
+            [&frame[..12], tags, &frame[12..]].concat()
+        })
+        .collect()
+}
+
 #[test]
-fn vlans_and_fragments_are_seen_on_their_way_out_and_in() {
+fn fragments_and_vlans_are_seen_on_their_way_out_and_in() {
     let (nas, server) = (Namespace::new(), Namespace::new());
     nas.join("a0", &server, "b0");
-    for (namespace, parent, host) in [(&nas, "a0", 1), (&server, "b0", 2)] {
-        namespace.ip(&format!("addr add 10.9.0.{host}/24 dev {parent}"));
-        namespace.ip(&format!("addr add fd00:9::{host}/64 dev {parent} nodad"));
-        namespace.ip(&format!("link add link {parent} name v5 type vlan id 5"));
-        namespace.ip(&format!("link add link {parent} name s7 type vlan proto 802.1ad id 7"));
-        namespace.ip("link add link s7 name q8 type vlan id 8");
-        for (link, network) in [("v5", 5), ("s7", 7), ("q8", 8)] {
-            namespace.ip(&format!("link set {link} up"));
-            namespace.ip(&format!("addr add 10.9.{network}.{host}/24 dev {link}"));
-        }
-        namespace.ip(&format!("addr add fd00:5::{host}/64 dev v5 nodad"));
+    for (namespace, link, host) in [(&nas, "a0", 1), (&server, "b0", 2)] {
+        namespace.ip(&format!("addr add 10.9.0.{host}/24 dev {link}"));
+        namespace.ip(&format!("addr add fd00:9::{host}/64 dev {link} nodad"));
     }
-    // On the interface itself, beneath all VLANs, and on all of them at once.
     let daemons = [
         nas.daemon(&capture("a0", &[1813])),
         server.daemon(&capture("b0", &[1813])),
         server.daemon(&capture("any", &[1813])),
     ];
-    let paths = [
-        ("plain", "10.9.0.2:1813"),
-        ("vlan", "10.9.5.2:1813"),
-        ("outer", "10.9.7.2:1813"),
-        ("inner", "10.9.8.2:1813"),
-        ("plain6", "[fd00:9::2]:1813"),
-        ("vlan6", "[fd00:5::2]:1813"),
-    ];
-    for (path, to) in paths {
+    let mut expected = Vec::new();
+    for (path, to) in [("plain4", "10.9.0.2:1813"), ("plain6", "[fd00:9::2]:1813")] {
         for octets in [0, 3000] {
             // Nobody answers, which changes nothing for what is seen.
-            radclient(&nas.enter(), to, "acct", &start(&format!("{path}-{octets}"), octets), "1");
+            let session = format!("{path}-{octets}");
+            radclient(&nas.enter(), to, "acct", &start(&session, octets), false);
+            expected.push((session, octets / 202));
         }
         // The same way to another port is not looked at.
-        radclient(&nas.enter(), &to.replace("1813", "1899"), "acct", &start(&format!("{path}-other"), 0), "1");
+        radclient(&nas.enter(), &to.replace("1813", "1899"), "acct", &start(&format!("{path}-other"), 0), false);
+    }
+    // VLAN 5; VLAN 8 in VLAN 7; VLAN 1280 with priority 2, whose tag looks like an IP packet's beginning, in VLAN 7.
+    for (name, tags) in [
+        ("untagged", [].as_slice()),
+        ("one", &[0x81, 0, 0, 5]),
+        ("two", &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8]),
+        ("odd", &[0x88, 0xa8, 0, 7, 0x81, 0, 0x45, 0]),
+    ] {
+        inject(&nas, "a0", &tagged(tags, name));
+        expected.extend(["four", "six", "parts"].map(|kind| (format!("{name}-{kind}"), 1)));
     }
     for inside in &daemons {
-        for (path, _) in paths {
-            for octets in [0, 3000] {
-                let line = inside.told(&format!("{path}-{octets}"));
-                assert!(line.contains("\"client\":\"nas"), "its authenticator was right: {line}");
-                assert_eq!(line.matches(&"aa".repeat(200)).count(), octets / 202, "{line}");
-            }
+        for (session, filling) in &expected {
+            let line = inside.told(session);
+            assert!(line.contains("\"client\":\"nas-"), "its authenticator was right: {line}");
+            assert_eq!(line.matches(&"aa".repeat(200)).count(), *filling, "{line}");
         }
     }
     for Inside { daemon, receiver, config, _directory } in daemons {
-        // The last one that is waited for comes behind all others of its daemon.
-        assert_eq!(status(&config).endpoint("all").received, 12, "{}", receiver.transcript());
+        assert_eq!(status(&config).endpoint("all").received, expected.len() as u64, "{}", receiver.transcript());
         assert_eq!(metric(&config, "radhook_observed_drops_total"), 0.0);
         assert!(daemon.stop().success());
     }
@@ -378,7 +409,7 @@ fn an_interface_may_come_late_go_down_vanish_and_come_back() {
     };
     let seen = |session: &str| {
         is_up(1.0);
-        radclient(&nas.enter(), "10.9.0.2:1813", "acct", &start(session, 0), "1");
+        radclient(&nas.enter(), "10.9.0.2:1813", "acct", &start(session, 0), false);
         inside.told(session);
     };
     join();
