@@ -42,7 +42,7 @@ const FRAGMENT_HEADER: u32 = 44;
 const IPV6_HEADER_LENGTH: u32 = 40;
 const FRAGMENT_HEADER_LENGTH: u32 = 8;
 
-/// The program for these ports: 16 of them make some 130 instructions, and conditions can leap over 255.
+/// The program for these ports: 16 of them make some 180 instructions, and conditions can leap over 255.
 pub(super) fn program(ports: &[u16]) -> Vec<Instruction> {
     let mut code = Assembler::default();
     code.load(BPF_W | BPF_ABS, PACKET_TYPE);
