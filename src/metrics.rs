@@ -41,6 +41,10 @@ pub const OBSERVED_DROPS: &str = "radhook_observed_drops_total";
 
 /// Requests that a local source took or refused, by path and what became of them.
 pub const LOCAL_POSTS: &str = "radhook_local_posts_total";
+/// Packets that the system dropped because a capture did not take them in time.
+pub const CAPTURE_OVERFLOWS: &str = "radhook_capture_overflows_total";
+/// Whether a capture can look at its interface.
+pub const CAPTURE_UP: &str = "radhook_capture_up";
 
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
@@ -104,7 +108,18 @@ pub const ALL: &[Metric] = &[
         name: OBSERVED_DROPS,
         kind: Kind::Counter,
         help: "What a relay or capture saw and made no event of, though it may have been one, by source and reason: \
-               queue_full, not_stored, too_many_waiting",
+               queue_full, not_stored, too_many_waiting, fragments_missing (a packet's beginning came, not all of it), \
+               cut_off (the capture holds only a part of it), file_ended (the reply may lie behind the capture's end)",
+    },
+    Metric {
+        name: CAPTURE_OVERFLOWS,
+        kind: Kind::Counter,
+        help: "Packets dropped by the system because the receive buffer of a capture was full, by source",
+    },
+    Metric {
+        name: CAPTURE_UP,
+        kind: Kind::Gauge,
+        help: "1 while a capture can look at its network interface, 0 while that is down or not there, by source",
     },
     Metric {
         name: LOCAL_POSTS,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -60,8 +60,10 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.install_recorder().context("metrics")?;
     metrics::describe();
     let mut daemon = Daemon::start(&config, Some(recorder))?;
+    // Before anybody is told that it is up, who might then ask it to stop at once.
+    let signals = daemon.runtime().block_on(async { Signals::catch() })?;
     ready(args.log_format, daemon.addresses());
-    let stopped = daemon.writer_ended().map(|ended| daemon.runtime().block_on(until_stopped(ended)));
+    let stopped = daemon.writer_ended().map(|ended| daemon.runtime().block_on(until_stopped(signals, ended)));
     // Whoever watches should not restart what is already stopping.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let well = daemon.stop();
@@ -101,11 +103,26 @@ fn ready(format: LogFormat, addresses: &Addresses) {
     }
 }
 
+/// The signals that are listened to, and no longer end the process by themselves.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Returns when asked to stop, or with an error when the writer has ended by itself.
-async fn until_stopped(writer_ended: tokio::sync::oneshot::Receiver<()>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+async fn until_stopped(signals: Signals, writer_ended: tokio::sync::oneshot::Receiver<()>) -> anyhow::Result<()> {
+    let Signals { mut terminate, mut interrupt, mut hangup } = signals;
     tokio::pin!(writer_ended);
     loop {
         tokio::select! {

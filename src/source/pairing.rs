@@ -218,6 +218,15 @@ impl Pairing {
         std::mem::take(&mut self.forgotten)
     }
 
+    /// Forgets every request, answered or not; says how many were not.
+    pub fn let_go(&mut self) -> usize {
+        let unanswered = self.waiting.values().filter(|waiting| waiting.request.is_some()).count();
+        self.waiting.clear();
+        self.by_age.clear();
+        self.octets = 0;
+        unanswered
+    }
+
     /// What is known of the login that a request goes on with: by its State, or from its own first proof.
     fn talk_of(&mut self, packet: &Packet, server: SocketAddr) -> (Option<Method>, Option<u32>) {
         let own = Method::of(packet);

@@ -3,7 +3,8 @@
 //! A RADIUS packet of up to 4096 octets does not fit an Ethernet frame, and EAP-TLS makes such ones all the time.
 //! Fragments of one datagram may come in any order. Ones that overlap with different octets are an attack or damage:
 //! the datagram is given up, as RFC 5722 asks. Life cycle: the first fragment opens a place, the last that is missing
-//! closes it; places are given up when they are too old or too many, and counted.
+//! closes it; places are given up when they are too old or too many, and counted. Of too many, those without their first
+//! fragment go first.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,6 +48,8 @@ pub(super) struct Fragments {
     opened: u64,
     /// Datagrams that were given up.
     lost: u64,
+    /// Those among them of which the first fragment was there.
+    beginnings_lost: u64,
 }
 
 #[derive(Debug)]
@@ -89,16 +92,31 @@ impl Fragments {
         self.lost + self.waiting.len() as u64
     }
 
+    /// Datagrams that were given up although their first fragment was there.
+    pub fn beginnings_lost(&self) -> u64 {
+        self.beginnings_lost
+    }
+
+    /// Gives up those that wait for too long.
+    pub fn expire(&mut self, now: Timestamp) {
+        let is_old = |waiting: &Waiting| waiting.since.is_some_and(|since| now.duration_since(since) > MAX_AGE);
+        let old: Vec<Key> = self.waiting.iter().filter(|(_, waiting)| is_old(waiting)).map(|(key, _)| *key).collect();
+        old.iter().for_each(|key| self.give_up(key));
+    }
+
     fn give_up(&mut self, key: &Key) {
-        self.waiting.remove(key);
         self.lost += 1;
+        let waiting = self.waiting.remove(key);
+        self.beginnings_lost += u64::from(waiting.is_some_and(|waiting| waiting.has_beginning()));
     }
 
     fn make_room(&mut self) {
         if self.waiting.len() < MAX_WAITING {
             return;
         }
-        let oldest = self.waiting.iter().min_by_key(|(_, waiting)| waiting.number).map(|(key, _)| *key);
+        // Where a filter lets only the beginnings of RADIUS through, what has none is of something else.
+        let worth = |waiting: &Waiting| (waiting.has_beginning(), waiting.number);
+        let oldest = self.waiting.iter().min_by_key(|(_, waiting)| worth(waiting)).map(|(key, _)| *key);
         if let Some(key) = oldest {
             self.give_up(&key);
         }
@@ -134,6 +152,10 @@ impl Waiting {
         }
         self.parts.insert(at, (offset, octets.to_vec()));
         true
+    }
+
+    fn has_beginning(&self) -> bool {
+        self.parts.first().is_some_and(|(offset, _)| *offset == 0)
     }
 
     /// All of it, if nothing is missing.
@@ -194,6 +216,20 @@ mod tests {
         }
         assert_eq!((fragments.waiting.len(), fragments.lost), (MAX_WAITING, 1));
         assert!(!fragments.waiting.contains_key(&key(0)));
+
+        // One that began outlives those of which only ends came; it is given up by its age, and counted by itself.
+        let mut fragments = Fragments::default();
+        let begun = Timestamp::from_second(0).unwrap();
+        let part = Fragment { offset: 0, more: true, octets: b"01234567" };
+        fragments.add(key(0), Some(begun), part);
+        for id in 1..=MAX_WAITING as u32 {
+            add(&mut fragments, id, 8, false, b"!");
+        }
+        assert!(fragments.waiting.contains_key(&key(0)) && !fragments.waiting.contains_key(&key(1)));
+        fragments.expire(begun + MAX_AGE);
+        assert_eq!((fragments.lost, fragments.beginnings_lost()), (1, 0));
+        fragments.expire(begun + MAX_AGE + SignedDuration::from_secs(1));
+        assert_eq!((fragments.lost, fragments.beginnings_lost()), (2, 1));
 
         let mut fragments = Fragments::default();
         let at = |second| Some(Timestamp::from_second(second).unwrap());

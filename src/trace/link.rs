@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{EtherType, IpNumber, Ipv6FragmentHeaderSlice, LaxNetSlice, LaxSlicedPacket};
+use jiff::Timestamp;
 
 use super::Datagram;
 use super::capture::Frame;
@@ -11,12 +12,18 @@ use super::fragments::{Fragment, Fragments, Key};
 
 /// Source port, destination port, length, checksum (RFC 768).
 const UDP_HEADER_LENGTH: usize = 8;
+/// RFC 8200 §3.
+const IPV6_HEADER_LENGTH: usize = 40;
 /// Linux cooked v1: packet type, address type, address length, address, protocol.
 const SLL_LENGTH: usize = 16;
 /// Linux cooked v2: protocol, reserved, interface, address type, packet type, address length, address.
 const SLL2_LENGTH: usize = 20;
 /// BSD loopback: the protocol family.
 const LOOPBACK_LENGTH: usize = 4;
+/// An IP packet may begin here in what the system gives as the network layer: it takes the outermost VLAN tag off, which
+/// leaves one of two (IEEE 802.1ad), and some drivers leave one more. Of a tag is left what stands behind its EtherType:
+/// two octets of it, and the EtherType of what follows.
+pub const NETWORK_STARTS: [usize; 3] = [0, 4, 8];
 
 /// What begins a frame: the numbers of tcpdump.org's list of link-layer header types that RADIUS is captured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,9 @@ pub enum LinkType {
     Loopback,
     /// 101, 228, 229, and 12 and 14 on some systems: an IP packet and nothing before it.
     Ip,
+    /// No number: what Linux gives through a packet socket as the network layer, which is an IP packet, at times with
+    /// VLAN tags before it.
+    Network,
 }
 
 impl LinkType {
@@ -73,6 +83,14 @@ impl Datagrams {
     pub fn incomplete(&self) -> u64 {
         self.fragments.incomplete() + self.cut_fragments
     }
+
+    /// Gives up what has waited for fragments for a minute by `now`. Answers with how many datagrams were ever given up
+    /// of which the beginning was there: where a filter lets no other beginnings through than those of RADIUS, that many
+    /// packets were lost.
+    pub fn give_up(&mut self, now: Timestamp) -> u64 {
+        self.fragments.expire(now);
+        self.fragments.beginnings_lost() + self.cut_fragments
+    }
 }
 
 /// What an IP packet says about the UDP datagram, or the part of one, that it carries.
@@ -99,6 +117,7 @@ impl<'a> Ip<'a> {
             // The family's number differs from system to system; the packet's first octet tells as much.
             LinkType::Loopback => LaxSlicedPacket::from_ip(frame.get(LOOPBACK_LENGTH..)?).ok()?,
             LinkType::Ip => LaxSlicedPacket::from_ip(frame).ok()?,
+            LinkType::Network => LaxSlicedPacket::from_ip(behind_tags(frame)?).ok()?,
         };
         let (source, destination, identification, offset, more, payload) = match sliced.net? {
             LaxNetSlice::Ipv4(ip) => {
@@ -134,6 +153,23 @@ impl<'a> Ip<'a> {
             octets: payload.payload,
         })
     }
+}
+
+/// The IP packet in what the system gives as the network layer. A VLAN's number can look like the first octet of an IP
+/// packet; then the length that would be the packet's gives it away. `source/capture/filter.rs` has the system follow the
+/// same rule.
+fn behind_tags(frame: &[u8]) -> Option<&[u8]> {
+    NETWORK_STARTS.into_iter().find_map(|start| {
+        let octets = frame.get(start..)?;
+        let field = |at: usize| Some(usize::from(u16::from_be_bytes(*octets.get(at..)?.first_chunk()?)));
+        let (length, ether_type) = match octets.first()? >> 4 {
+            4 => (field(2)?, EtherType::IPV4),
+            6 => (field(4)? + IPV6_HEADER_LENGTH, EtherType::IPV6),
+            _ => return None,
+        };
+        let told = start == 0 || frame[start - 2..start] == ether_type.0.to_be_bytes();
+        (told && length <= octets.len()).then_some(octets)
+    })
 }
 
 /// The fragment header among IPv6's extension headers, of which each but the authentication header tells its length in
@@ -205,6 +241,10 @@ mod tests {
             (LinkType::Loopback, [[2, 0, 0, 0].as_slice(), &ip_packet()].concat()),
             (LinkType::Loopback, [[0, 0, 0, 2].as_slice(), &ip_packet()].concat()),
             (LinkType::Ip, ip_packet()),
+            (LinkType::Network, ip_packet()),
+            // Of VLAN 5; and of VLAN 1280 with priority 2 inside another, which looks like an IP packet's beginning.
+            (LinkType::Network, [[0, 5, 8, 0].as_slice(), &ip_packet()].concat()),
+            (LinkType::Network, [[0, 6, 0x81, 0, 0x45, 0, 8, 0].as_slice(), &ip_packet()].concat()),
         ] {
             let found = read(link, octets).unwrap_or_else(|| panic!("{link:?}"));
             assert_eq!(found.payload, PAYLOAD, "{link:?}");

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! One batch is under way at a time. What cannot be stored is tried again while the queue holds what comes next; what
-//! then finds no room is counted. Nobody waits for an acknowledgement here.
+//! then finds no room is counted. Nobody waits for an acknowledgement here. Whoever feeds out of a file ends with an
+//! [`Ending`], whose bookmarks are stored behind everything before it.
 
 mod watch;
 
@@ -21,7 +22,7 @@ use metrics::{Counter, counter};
 
 use super::log_limit::LogLimit;
 use super::{Inlet, SourceError};
-use crate::exchange::{Exchange, Stored, Submission};
+use crate::exchange::{Bookmark, Exchange, Stored, Submission};
 use crate::metrics::{OBSERVED_DROPS, OBSERVED_PACKETS};
 pub use watch::{Outcome, Seen, Sighting, Watch};
 
@@ -43,29 +44,56 @@ const UNKNOWN_CLIENT: &str = "unknown";
 /// Where datagrams are handed in. Clones feed the same observer.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    sightings: Sender<Sighting>,
+    fed: Sender<Fed>,
     full: Counter,
+}
+
+/// What waits in the queue.
+#[derive(Debug)]
+enum Fed {
+    Sighting(Sighting),
+    Ending(Ending),
+}
+
+/// The end of what is fed.
+#[derive(Debug)]
+pub struct Ending {
+    /// How far the material goes in its own time, if it has any: requests that nobody answered by then, and in time, are
+    /// told as unanswered. Of the others the replies may lie behind the end; they are let go, and counted.
+    pub until: Option<Timestamp>,
+    /// What was read by this, to be stored behind everything that was fed before.
+    pub bookmarks: Vec<Bookmark>,
 }
 
 impl Feed {
     /// Hands a datagram over, or counts it as dropped where there is no room: never waits.
     pub fn offer(&self, sighting: Sighting) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.sightings.try_send(sighting) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.fed.try_send(Fed::Sighting(sighting)) {
             self.full.increment(1);
         }
     }
 
     /// Hands a datagram over, waiting for room. False when the observer has ended or `stop` is set.
-    pub fn wait(&self, mut sighting: Sighting, stop: &AtomicBool) -> bool {
+    pub fn wait(&self, sighting: Sighting, stop: &AtomicBool) -> bool {
+        let taken = self.push(Fed::Sighting(sighting), stop);
+        if !taken {
+            self.full.increment(1);
+        }
+        taken
+    }
+
+    /// Says that nothing more comes, waiting for room. False when it was not heard: nothing of it is stored then.
+    pub fn finish(self, ending: Ending, stop: &AtomicBool) -> bool {
+        self.push(Fed::Ending(ending), stop)
+    }
+
+    fn push(&self, mut fed: Fed, stop: &AtomicBool) -> bool {
         loop {
-            match self.sightings.send_timeout(sighting, TICK) {
+            match self.fed.send_timeout(fed, TICK) {
                 Ok(()) => return true,
                 Err(SendTimeoutError::Disconnected(_)) => return false,
-                Err(SendTimeoutError::Timeout(back)) if !stop.load(Ordering::Relaxed) => sighting = back,
-                Err(SendTimeoutError::Timeout(_)) => {
-                    self.full.increment(1);
-                    return false;
-                }
+                Err(SendTimeoutError::Timeout(back)) if !stop.load(Ordering::Relaxed) => fed = back,
+                Err(SendTimeoutError::Timeout(_)) => return false,
             }
         }
     }
@@ -117,7 +145,7 @@ pub fn start(
     patience: Duration,
     clock: Clock,
 ) -> Result<(Feed, Observer), SourceError> {
-    let (sightings, waiting) = bounded(QUEUE);
+    let (fed, waiting) = bounded(QUEUE);
     let drops = |reason: &'static str| counter!(OBSERVED_DROPS, "source" => name.to_string(), "reason" => reason);
     let stop = Arc::new(AtomicBool::new(false));
     let (clients, dictionary) = (Arc::clone(&inlet.clients), Arc::clone(&inlet.dictionary));
@@ -131,8 +159,9 @@ pub fn start(
         limit: LogLimit::new(LOG_LINES),
         not_stored: drops("not_stored"),
         forgotten: drops("too_many_waiting"),
+        ended: drops("file_ended"),
     };
-    let feed = Feed { sightings, full: drops("queue_full") };
+    let feed = Feed { fed, full: drops("queue_full") };
     let thread = std::thread::Builder::new()
         .name(format!("see-{kind}"))
         .spawn(move || thread.run())
@@ -142,7 +171,7 @@ pub fn start(
 
 struct Thread {
     name: Arc<str>,
-    waiting: Receiver<Sighting>,
+    waiting: Receiver<Fed>,
     watch: Watch,
     clock: Clock,
     intake: Sender<Submission>,
@@ -150,6 +179,7 @@ struct Thread {
     limit: LogLimit,
     not_stored: Counter,
     forgotten: Counter,
+    ended: Counter,
 }
 
 impl Thread {
@@ -157,26 +187,49 @@ impl Thread {
         let mut latest = Timestamp::MIN;
         loop {
             let first = match self.waiting.recv_timeout(TICK) {
-                Ok(sighting) => Some(sighting),
+                Ok(fed) => Some(fed),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let mut exchanges = Vec::new();
+            let (mut exchanges, mut bookmarks) = (Vec::new(), Vec::new());
             let waiting = self.waiting.clone();
-            for sighting in first.into_iter().chain(waiting.try_iter().take(BATCH)) {
-                latest = latest.max(sighting.at);
-                let seen = self.watch.see(&sighting, &mut exchanges);
-                self.account(&seen, &sighting);
+            for fed in first.into_iter().chain(waiting.try_iter().take(BATCH)) {
+                match fed {
+                    Fed::Sighting(sighting) => {
+                        latest = latest.max(sighting.at);
+                        if self.clock == Clock::Material {
+                            // Before each: what the material says must not depend on how it falls into batches.
+                            self.watch.expire(latest, &mut exchanges);
+                        }
+                        let seen = self.watch.see(&sighting, &mut exchanges);
+                        self.account(&seen, &sighting);
+                    }
+                    Fed::Ending(ending) => {
+                        latest = latest.max(ending.until.unwrap_or(latest));
+                        self.watch.expire(latest, &mut exchanges);
+                        self.let_go();
+                        bookmarks.extend(ending.bookmarks);
+                    }
+                }
             }
             let now = if self.clock == Clock::Live { Timestamp::now() } else { latest };
             self.watch.expire(now, &mut exchanges);
             self.forgotten.increment(self.watch.take_forgotten());
-            if !exchanges.is_empty() {
-                self.submit(exchanges);
+            if !exchanges.is_empty() || !bookmarks.is_empty() {
+                self.submit(&exchanges, &bookmarks);
             }
             for (reason, count) in self.limit.suppressed(Instant::now()) {
                 tracing::warn!(source = &*self.name, reason, count, "packets like these made no event either");
             }
+        }
+    }
+
+    fn let_go(&mut self) {
+        let unanswered = self.watch.let_go() as u64;
+        self.ended.increment(unanswered);
+        if unanswered > 0 {
+            let requests = unanswered;
+            tracing::warn!(source = &*self.name, requests, "requests make no event: it ends before their replies");
         }
     }
 
@@ -203,14 +256,15 @@ impl Thread {
     }
 
     /// Hands a batch to intake until it is stored.
-    fn submit(&self, exchanges: Vec<Exchange>) {
+    fn submit(&self, exchanges: &[Exchange], bookmarks: &[Bookmark]) {
         let mut stopping = None;
         loop {
             let (done, stored) = bounded(1);
-            let submission = Submission::of(exchanges.clone(), move |stored| {
+            let submission = Submission::of(exchanges.to_vec(), move |stored| {
                 // Whoever waited may have given up.
                 let _ = done.send(stored);
             });
+            let submission = Submission { bookmarks: bookmarks.to_vec(), ..submission };
             if !self.hand_over(submission) {
                 break;
             }

@@ -151,6 +151,11 @@ impl Watch {
         self.pairing.take_forgotten()
     }
 
+    /// Lets go of the requests that still wait, since their replies will not be seen; says how many there were.
+    pub fn let_go(&mut self) -> usize {
+        self.pairing.let_go()
+    }
+
     /// The `[[client]]` whose secret both sides share: the NAS. It asks, but for the requests of RFC 5176, which it is
     /// asked.
     fn client(&self, code: Code, asks: SocketAddr, asked: SocketAddr) -> Option<&Arc<Client>> {

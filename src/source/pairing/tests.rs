@@ -137,3 +137,13 @@ fn what_waits_is_bounded_in_number_and_in_octets() {
     assert!(pairing.octets <= MAX_OCTETS, "{}", pairing.octets);
     assert!(pairing.take_forgotten() > 0);
 }
+
+#[test]
+fn what_is_let_go_is_counted_and_leaves_nothing_behind() {
+    let mut wire = Wire::new();
+    wire.ask(0, 7, 1, &[(1, b"bob")]);
+    wire.ask(0, 8, 1, &[(1, b"eve")]);
+    wire.answered(1, Code::ACCESS_ACCEPT, 8, &[]);
+    assert_eq!(wire.0.let_go(), 1);
+    assert_eq!((wire.0.len(), wire.0.octets, wire.0.expire(at(60_000)).len()), (0, 0, 0));
+}
