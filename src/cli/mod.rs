@@ -7,6 +7,7 @@ mod daemon;
 pub mod decode;
 pub mod deliveries;
 pub mod demo;
+pub mod freeradius;
 mod interrupt;
 pub mod listen;
 pub mod run;
@@ -40,6 +41,7 @@ enum Verb {
     Listen(listen::Args),
     Simulate(simulate::Args),
     Verify(verify::Args),
+    Freeradius(freeradius::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Freeradius(args) => freeradius::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
