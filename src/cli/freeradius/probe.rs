@@ -1,6 +1,6 @@
 //! Packets that prove the way: a session, a login, and the question whether radhook is there.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -87,11 +87,13 @@ fn sign(mut octets: Vec<u8>, secret: &Secret) -> Vec<u8> {
 
 /// Sends until a genuine answer comes.
 fn ask(server: SocketAddr, secret: &Secret, octets: Vec<u8>) -> anyhow::Result<Code> {
-    let any: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    let from: IpAddr = match server.ip() {
+        // As the home server's src_ipaddr has it.
+        address if address.is_loopback() => address,
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind(any).context("no socket can be opened")?;
+    let socket = UdpSocket::bind((from, 0)).context("no socket can be opened")?;
     socket.connect(server).with_context(|| format!("{server} cannot be reached"))?;
     socket.set_read_timeout(Some(PATIENCE)).context("no wait can be set")?;
     let request = *Packet::parse(&octets).context("the packet cannot be read back")?.authenticator();
