@@ -13,11 +13,11 @@ use radhook::radius::{Attributes, Code, Dictionary, Method, Packet, decode};
 use radhook::session::Meaning;
 use radius::core::code::Code as RadiusCode;
 use radius::core::packet::Packet as Request;
-use radius::core::rfc2865;
+use radius::core::{rfc2865, rfc2866};
 use serde_json::Value;
 
 use crate::stock::{SECRET, Stock};
-use crate::support::daemon::Daemon;
+use crate::support::daemon::{Config, Daemon};
 use crate::support::http_sink::HttpSink;
 use crate::support::own_accounting_address;
 use crate::support::radclient::{Radclient, session};
@@ -60,6 +60,21 @@ impl Joined {
         let length = socket.recv(&mut buffer).expect("FreeRADIUS answers");
         let (request, reply) = (Packet::parse(&octets).unwrap(), Packet::parse(&buffer[..length]).unwrap());
         (reply.code(), id_by_a_relay(&request, &reply))
+    }
+}
+
+impl Joined {
+    /// Sends the start of a session of this user; whether it is answered.
+    fn account(&self, user: &str) -> bool {
+        let mut request = Request::new(RadiusCode::AccountingRequest, SECRET.as_bytes());
+        rfc2865::add_user_name(&mut request, user);
+        rfc2866::add_acct_status_type(&mut request, rfc2866::ACCT_STATUS_TYPE_START);
+        rfc2866::add_acct_session_id(&mut request, &format!("S-{}", user.len()));
+        rfc2865::add_nas_identifier(&mut request, "lobby-ap-1");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.send_to(&request.encode().unwrap(), self.stock.acct()).unwrap();
+        socket.recv(&mut [0; 4096]).is_ok()
     }
 }
 
@@ -231,4 +246,52 @@ fn sink_kinds(sink: &HttpSink, count: usize) -> Vec<String> {
         event["type"].as_str().expect("they have a type").to_owned()
     };
     (0..count).map(kind).collect()
+}
+
+#[test]
+fn rlm_rest_with_nobody_to_post_to_fails_no_login_and_answers_no_accounting() {
+    let (stock, directory) = (Stock::copy(), tempfile::tempdir().unwrap());
+    let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let local = format!("[[source]]\ntype = \"local\"\nlisten = \"{nobody}\"");
+    let config = Config::new(directory.path(), "0123456789abcdef").table(&local);
+    let config = config.endpoint("crm", "http://127.0.0.1:9/", "0123456789abcdef", "").write();
+    let installed = freeradius(&stock, &config, &["install", "--yes", "--what", "rest"]);
+    assert_eq!(installed.code, 0, "{installed:?}");
+    let joined = Joined { stock, directory, config, sink: HttpSink::start() };
+    let server = joined.stock.start();
+
+    assert_eq!(joined.log_in("bob", "hello").0, Code::ACCESS_ACCEPT);
+    assert_eq!(joined.log_in("bob", "wrong").0, Code::ACCESS_REJECT);
+    let nas = Radclient::accounting(joined.stock.acct(), SECRET).tries(1, 3.0);
+    assert_eq!(nas.send(&session("erin", "R-1", 0)[..1]).answered, 0);
+    drop(server);
+}
+
+#[test]
+fn a_name_made_to_upset_the_spools_reader_loses_nothing_else() {
+    let joined = joined();
+    let _daemon = Daemon::start(&joined.config);
+    let server = joined.stock.start();
+
+    let unreadable = ["\u{1}".repeat(253), "a".repeat(10) + &"\0".repeat(243)];
+    let odd = ["\"".repeat(253), "\\".repeat(253), "é".repeat(126), "%{expr:1}".repeat(28), "eve\0".to_owned()];
+    for name in unreadable.iter().chain(&odd) {
+        assert_eq!(joined.log_in(name, "x").0, Code::ACCESS_REJECT, "{name:?}");
+        assert!(joined.account(name), "accounting of {name:?} is answered");
+    }
+    assert_eq!(joined.log_in("bob", "hello").0, Code::ACCESS_ACCEPT);
+
+    let events = joined.events(2 * odd.len() + 1);
+    assert_eq!(kinds(&events).last(), Some(&"auth.accept"));
+    let names: Vec<&str> = events.iter().filter_map(|event| event["data"]["user"]["name"].as_str()).collect();
+    for name in &odd {
+        // The reader ends a text at a NUL.
+        let name = name.trim_end_matches('\0');
+        assert_eq!(names.iter().filter(|told| **told == name).count(), 2, "{name:?} is not twice in {names:?}");
+    }
+    let kept = joined.stock.spool().with_file_name("radhook-unreadable");
+    let kept: String =
+        fs::read_dir(kept).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert_eq!(kept.matches("User-Name = ").count(), 2 * unreadable.len(), "{kept}");
+    drop(server);
 }
