@@ -143,7 +143,7 @@ fn steps(args: &Args, config: &Config, directory: &Path) -> Result<(), Failed> {
     let (kind, answer) = match code {
         Code::ACCESS_ACCEPT => (EventType::AuthAccept, "accepted"),
         Code::ACCESS_CHALLENGE => (EventType::AuthChallenge, "challenged"),
-        _ => (EventType::AuthReject, "rejected, as it should"),
+        _ => (EventType::AuthReject, "rejected"),
     };
     args.tell("login", Ok(&format!("FreeRADIUS {answer} a login of {user} on {}", server.auth)));
     let seen = sight.of(kind).step("login event", restart)?;

@@ -132,3 +132,72 @@ pub fn relays(peers: &Peers) -> Vec<(SocketAddr, SocketAddr)> {
     };
     peers.sources.iter().filter_map(relay).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::client::{Clients, Requirement};
+    use crate::source::{AccountingOptions, LocalOptions};
+
+    fn peers(listen: &str, client: &str, secret: &str) -> Peers {
+        let client = Client {
+            name: "freeradius".into(),
+            network: client.parse().unwrap(),
+            secret: Secret::new(secret),
+            message_authenticator: Requirement::Auto,
+            swap_octets: false,
+            nas_type: None,
+        };
+        let accounting = AccountingOptions { name: "acct".into(), listen: vec![listen.parse().unwrap()] };
+        let local = LocalOptions { name: Arc::from("local"), listen: vec![Address::Unix("/run/x".into())] };
+        Peers {
+            clients: Clients::new(vec![client]),
+            sources: vec![SourceOptions::Local(local), SourceOptions::Accounting(accounting)],
+            invented: Vec::new(),
+        }
+    }
+
+    fn found(peers: &Peers, args: &TargetArgs, way: Way) -> String {
+        match args.find(peers, way) {
+            Ok(meant) => meant.target.home.to_string(),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    #[test]
+    fn freeradius_on_the_same_host_is_sent_to_loopback_where_radhook_listens_everywhere() {
+        let args = TargetArgs::default();
+        assert_eq!(found(&peers("0.0.0.0:1813", "127.0.0.1/32", "s"), &args, Way::Spool), "127.0.0.1:1813");
+        assert_eq!(found(&peers("[::]:1813", "::1/128", "s"), &args, Way::Spool), "[::1]:1813");
+        assert_eq!(found(&peers("10.0.0.5:1813", "10.0.0.0/8", "s"), &args, Way::Proxy), "10.0.0.5:1813");
+    }
+
+    #[test]
+    fn what_is_missing_in_the_config_is_told() {
+        let args = TargetArgs::default();
+        let told = |listen: &str, client: &str, secret: &str, args: &TargetArgs, way| {
+            found(&peers(listen, client, secret), args, way)
+        };
+        assert!(
+            told("127.0.0.1:1813", "10.0.0.1/32", "s", &args, Way::Spool)
+                .contains("no [[client]] has the address 127.0.0.1")
+        );
+        assert!(told("127.0.0.1:0", "127.0.0.1/32", "s", &args, Way::Spool).contains("changes with every start"));
+        assert!(told("127.0.0.1:1", "127.0.0.1/32", "a\"b", &args, Way::Spool).contains("would not read the secret"));
+        assert!(told("127.0.0.1:1", "127.0.0.1/32", "a${b", &args, Way::Spool).contains("would not read the secret"));
+        assert!(told("127.0.0.1:1", "127.0.0.1/32", "s", &args, Way::Rest).contains("type = \"local\""));
+        let other = TargetArgs { source: Some("other".into()), ..args.clone() };
+        assert!(told("127.0.0.1:1", "127.0.0.1/32", "s", &other, Way::Spool).contains("is called \"other\""));
+        let remote = TargetArgs { to: Some("192.0.2.7:1813".parse().unwrap()), ..args };
+        assert_eq!(told("127.0.0.1:0", "10.0.0.1/32", "s", &remote, Way::Spool), "192.0.2.7:1813");
+    }
+
+    #[test]
+    fn a_made_up_secret_is_long_and_never_the_same() {
+        let (one, other) = (invent(), invent());
+        assert_ne!(one, other);
+        assert!(one.expose().len() == SECRET_LENGTH && one.expose().iter().all(u8::is_ascii_alphanumeric));
+    }
+}
