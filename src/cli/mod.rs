@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod emit;
 pub mod endpoints;
+pub mod freeradius;
 mod interrupt;
 pub mod listen;
 pub mod run;
@@ -44,6 +45,7 @@ enum Verb {
     Listen(listen::Args),
     Simulate(simulate::Args),
     Verify(verify::Args),
+    Freeradius(freeradius::Args),
 }
 
 /// Exit codes, the same for every verb.
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Listen(args) => listen::run(args),
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Freeradius(args) => freeradius::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -27,6 +27,7 @@ use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
 use crate::listen::Address;
 use crate::route::Subscription;
+use crate::secret::Secret;
 use crate::source::SourceOptions;
 use crate::source::client::Clients;
 use crate::store::StoreOptions;
@@ -111,6 +112,37 @@ pub fn load_local(path: &Path) -> Result<Vec<Address>, Problems> {
         Some(schema::local_addresses(top))
     };
     read(Files::read(path), &environment, only).map(|(addresses, _)| addresses)
+}
+
+/// What radhook's neighbours have to be told: who may send, and where to.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    /// All `[[client]]`.
+    pub clients: Clients,
+    /// Every `[[source]]`, in the order of the files.
+    pub sources: Vec<SourceOptions>,
+    /// Secrets that were made up for files that are not there yet, to be written into them.
+    pub invented: Vec<(PathBuf, Secret)>,
+}
+
+/// Reads only `[[client]]` and `[[source]]`, for the sake of whoever is set up to send here. Endpoints and their secrets
+/// may still be missing then, and `invent` makes up each client's secret whose file does not exist.
+pub fn load_peers(path: &Path, invent: &dyn Fn() -> Secret) -> Result<Peers, Problems> {
+    let early = |problems| Problems { problems, warnings: Vec::new() };
+    let files = Files::read(path).map_err(early)?;
+    let tables = files.parse().map_err(early)?;
+    let scope = Scope::new(&files, &environment).inventing(invent);
+    let merged = merge(&scope, tables);
+    let peers = Reader::top(&scope, &merged, |top| {
+        top.skip_the_rest();
+        schema::peers(top)
+    });
+    let invented = scope.take_invented();
+    let (problems, warnings, _) = scope.finish();
+    match peers {
+        Some((clients, sources)) if problems.is_empty() => Ok(Peers { clients, sources, invented }),
+        _ => Err(Problems { problems, warnings }),
+    }
 }
 
 fn environment(name: &str) -> Option<OsString> {

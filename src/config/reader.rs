@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::files::Files;
 use super::problem::Remark;
 use super::tree::{Node, Place, Table, Value};
+use crate::secret::Secret;
 
 /// What every part of the schema shares while a config is read.
 pub(super) struct Scope<'a> {
@@ -21,6 +22,9 @@ pub(super) struct Scope<'a> {
     known: RefCell<BTreeSet<String>>,
     /// Files warned about as readable by everybody.
     exposed: RefCell<BTreeSet<usize>>,
+    /// Makes up secrets whose files are not there yet; where it is absent, that is a problem.
+    invent: Option<&'a dyn Fn() -> Secret>,
+    invented: RefCell<Vec<(PathBuf, Secret)>>,
 }
 
 /// The permission bit that lets every user of the host read a file.
@@ -28,8 +32,30 @@ pub(super) const WORLD_READABLE: u32 = 0o004;
 
 impl<'a> Scope<'a> {
     pub fn new(files: &'a Files, environment: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
-        let (problems, warnings, known, exposed) = Default::default();
-        Self { files, environment, problems, warnings, known, exposed }
+        let (problems, warnings, known, exposed, invented) = Default::default();
+        Self { files, environment, problems, warnings, known, exposed, invent: None, invented }
+    }
+
+    /// Reads a secret whose file is not there as one that `invent` makes up.
+    pub fn inventing(self, invent: &'a dyn Fn() -> Secret) -> Self {
+        Self { invent: Some(invent), ..self }
+    }
+
+    /// What the file at `path`, which is not there, is to hold.
+    pub fn invent(&self, path: &Path) -> Option<Secret> {
+        let invent = self.invent?;
+        let mut invented = self.invented.borrow_mut();
+        if let Some((_, secret)) = invented.iter().find(|(known, _)| known == path) {
+            return Some(secret.clone());
+        }
+        let secret = invent();
+        invented.push((path.to_owned(), secret.clone()));
+        Some(secret)
+    }
+
+    /// Files that are to be written, with the secrets that were made up for them.
+    pub fn take_invented(&self) -> Vec<(PathBuf, Secret)> {
+        self.invented.take()
     }
 
     /// Notes a problem; a `place` of `None` means the config as a whole.

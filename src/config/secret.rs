@@ -85,7 +85,13 @@ fn elsewhere(scope: &Scope<'_>, node: &Node) -> Option<Vec<u8>> {
 
 /// The content of a file without the newline that editors leave at its end.
 fn from_file(scope: &Scope<'_>, node: &Node, path: &Path) -> Option<Vec<u8>> {
-    let read = read_bounded(path, MAX_SECRET + 2);
+    let read = match read_bounded(path, MAX_SECRET + 2) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match scope.invent(path) {
+            Some(secret) => return Some(secret.expose().to_vec()),
+            None => Err(error),
+        },
+        read => read,
+    };
     let unreadable = |error: io::Error| {
         let what = format!("`{}`: {} cannot be read: {error}", node.key, path.display());
         let help = match error.kind() {

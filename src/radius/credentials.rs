@@ -62,18 +62,24 @@ impl Method {
     }
 
     /// The method under the name by which FreeRADIUS knows it, as `EAP-Type` or `Auth-Type`: `PEAP`, `MS-CHAP`, `pap`.
+    /// `EAP-` before it says that it is of EAP, where also its number may stand: `EAP-MSCHAPv2`, `EAP-254`, `EAP-0x19`.
     /// None for a name that is none.
     pub fn named(name: &str) -> Option<Self> {
         let plain = |name: &str| name.to_ascii_uppercase().replace(['-', '_', ' '], "");
         let name = plain(name);
         let eap = name.strip_prefix("EAP").unwrap_or(&name);
+        let number = eap.strip_prefix("0X").map_or_else(|| eap.parse().ok(), |hex| u8::from_str_radix(hex, 16).ok());
+        if let (Some(kind), true) = (number, name.starts_with("EAP")) {
+            return Some(Self::Eap((kind >= FIRST_METHOD).then_some(kind)));
+        }
         Some(match name.as_str() {
             "PAP" => Self::Pap,
             "CHAP" => Self::Chap,
             "MSCHAP" => Self::MsChap,
             "MSCHAPV2" => Self::MsChapV2,
             "DIGEST" => Self::Digest,
-            "EAP" => Self::Eap(None),
+            "EAP" | "EAPIDENTITY" | "EAPNOTIFICATION" | "EAPNAK" | "EAPNONE" => Self::Eap(None),
+            "EAPMICROSOFTMSCHAPV2" => Self::Eap(Some(EAP_MSCHAP_V2)),
             _ => {
                 let found = EAP_METHODS.iter().find(|(_, method)| {
                     let method = plain(method);
@@ -109,6 +115,9 @@ impl Method {
     }
 }
 
+/// EAP-MSCHAPv2, which FreeRADIUS also calls by its maker.
+const EAP_MSCHAP_V2: u8 = 26;
+
 /// EAP methods by type, as IANA lists them and as they are called.
 const EAP_METHODS: [(u8, &str); 17] = [
     (4, "EAP-MD5"),
@@ -120,7 +129,7 @@ const EAP_METHODS: [(u8, &str); 17] = [
     (21, "EAP-TTLS"),
     (23, "EAP-AKA"),
     (25, "PEAP"),
-    (26, "EAP-MSCHAPv2"),
+    (EAP_MSCHAP_V2, "EAP-MSCHAPv2"),
     (43, "EAP-FAST"),
     (46, "EAP-PAX"),
     (47, "EAP-PSK"),
@@ -211,10 +220,22 @@ mod tests {
             ("pap", "PAP"),
             ("eap", "EAP"),
             ("PWD", "EAP-PWD"),
+            ("mschap", "MS-CHAP"),
+            // As the spool policy writes EAP's types.
+            ("EAP-MD5", "EAP-MD5"),
+            ("EAP-PEAP", "PEAP"),
+            ("EAP-MSCHAPv2", "EAP-MSCHAPv2"),
+            ("EAP-Microsoft-MS-CHAPv2", "EAP-MSCHAPv2"),
+            ("EAP-0x19", "PEAP"),
+            ("EAP-254", "EAP-254"),
+            ("EAP-Identity", "EAP"),
+            ("EAP-NAK", "EAP"),
+            ("EAP-0x01", "EAP"),
         ] {
             assert_eq!(named(name).as_deref(), Some(expected), "{name}");
         }
         assert_eq!(named("Accept"), None);
+        assert_eq!(named("254"), None);
         assert_eq!(named(""), None);
     }
 }

@@ -83,6 +83,14 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     })
 }
 
+/// Who may send, and where to.
+pub(super) fn peers(top: &mut Reader<'_>) -> Option<(Clients, Vec<SourceOptions>)> {
+    let store = store::options(top);
+    let clients = client::clients(top).unwrap_or_default();
+    let sources = source::sources(top, store.as_ref().map(|store| &*store.path)).unwrap_or_default();
+    Some((Clients::new(clients), sources))
+}
+
 /// The name of this host, which stands in every event as its node.
 fn host_name(top: &Reader<'_>) -> Option<Arc<str>> {
     let host = gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());

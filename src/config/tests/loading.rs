@@ -261,3 +261,21 @@ fn every_setting_of_an_endpoint_arrives() {
     let Some(SignatureOptions::HmacSha256 { header, prefix, .. }) = &delivery.signature else { panic!() };
     assert_eq!((header.as_str(), prefix.as_str()), ("x-sig", "v="));
 }
+
+#[test]
+fn peers_are_read_beside_a_broken_endpoint_and_secrets_that_are_not_there_yet_are_made_up() {
+    let client =
+        |address: &str, file: &str| format!("[[client]]\naddress = \"{address}\"\nsecret = {{ file = \"{file}\" }}\n");
+    let source = "[[source]]\ntype = \"accounting\"\nlisten = \"127.0.0.1:11813\"\n";
+    let text = format!("{source}{}{}[[endpoint]]\nurl = 7\n", client("127.0.0.1", "new"), client("10.0.0.1", "new"));
+    let directory = directory(&[("radhook.toml", &text)]);
+    let invent = || Secret::new("made-up");
+
+    let peers = load_peers(&main_file(&directory), &invent).unwrap();
+
+    assert_eq!(peers.sources.len(), 1);
+    assert!(peers.clients.iter().all(|client| client.secret.expose() == b"made-up"));
+    assert_eq!(peers.invented, [(directory.path().join("new"), Secret::new("made-up"))]);
+    assert!(!directory.path().join("new").exists());
+    assert!(problems(&directory).iter().any(|problem| problem.contains("new cannot be read")));
+}
