@@ -39,6 +39,13 @@ pub const OBSERVED_PACKETS: &str = "radhook_observed_packets_total";
 /// What a relay or capture saw and could not look at or keep.
 pub const OBSERVED_DROPS: &str = "radhook_observed_drops_total";
 
+/// Records of detail files, by what was made of them.
+pub const DETAIL_RECORDS: &str = "radhook_detail_records_total";
+/// Detail files with which something is wrong.
+pub const DETAIL_FILES: &str = "radhook_detail_files_total";
+/// What stands in detail files and was not read yet.
+pub const DETAIL_UNREAD: &str = "radhook_detail_unread_bytes";
+
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
 /// Exchanges that were acknowledged and made no event.
@@ -102,6 +109,24 @@ pub const ALL: &[Metric] = &[
         kind: Kind::Counter,
         help: "What a relay or capture saw and made no event of, though it may have been one, by source and reason: \
                queue_full, not_stored, too_many_waiting",
+    },
+    Metric {
+        name: DETAIL_RECORDS,
+        kind: Kind::Counter,
+        help: "Records read from detail files, by source and result: accounting, login (both its sides), reply (of a login, \
+               alone), and without an event: request (of a login, alone), health_check, other, bad (kept in the quarantine), \
+               bad_not_kept",
+    },
+    Metric {
+        name: DETAIL_FILES,
+        kind: Kind::Counter,
+        help: "Files that a detail source left out or found changed, by source and result: unreadable, not_a_file, \
+               compressed, damaged, too_many, deleted_unread, truncated",
+    },
+    Metric {
+        name: DETAIL_UNREAD,
+        kind: Kind::Gauge,
+        help: "Octets in the files of a detail source that were not read yet, by source",
     },
     Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
     Metric {
