@@ -34,13 +34,13 @@ impl Source {
     }
 
     pub fn with(name: &str, files: &Files, compressed: bool) -> Self {
+        Self::over(name, vec![files.glob()], compressed, files.path("quarantine"))
+    }
+
+    /// Follows these globs.
+    pub fn over(name: &str, path: Vec<String>, compressed: bool, quarantine: PathBuf) -> Self {
         LazyLock::force(&METRICS);
-        let options = DetailOptions {
-            name: name.into(),
-            path: vec![files.glob()],
-            compressed,
-            quarantine: files.path("quarantine"),
-        };
+        let options = DetailOptions { name: name.into(), path, compressed, quarantine };
         let (_, submissions) = bounded(0);
         let mut source = Self { options, running: None, submissions, bookmarks: BTreeMap::new(), ends: 0 };
         source.restart();
