@@ -62,10 +62,6 @@ impl Files {
         fs::remove_file(self.path(name)).expect("it can be removed");
     }
 
-    pub fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).expect("it can be read")
-    }
-
     pub fn directory(&self) -> &Path {
         self.0.path()
     }

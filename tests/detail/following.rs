@@ -104,8 +104,7 @@ fn a_truncated_file_is_read_anew_and_its_copy_from_where_it_was_read() {
     fs::copy(files.path("detail"), files.path("detail.1")).expect("it can be copied");
     files.age("detail.1", 1);
     // At once longer than it was: only by its content can it be told from the one before.
-    fs::write(files.path("detail"), record("new").repeat(1) + &long.replace("old", "newer"))
-        .expect("it can be written");
+    fs::write(files.path("detail"), record("new") + &long.replace("old", "newer")).expect("it can be written");
     let told = sessions(&source.exchanges(32));
     assert_eq!(told.iter().filter(|session| session.starts_with("newer")).count(), 30);
     assert!(told.contains(&"unread".to_owned()) && told.contains(&"new".to_owned()), "{told:?}");

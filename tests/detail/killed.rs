@@ -19,7 +19,7 @@ use crate::support::traffic::Fact;
 use crate::support::verbs::{wait_until, wait_until_status};
 use crate::support::witness::{SECRET, Witness};
 
-const ROUNDS: u32 = 15;
+const ROUNDS: u32 = 10;
 
 /// Records after which the file is rotated.
 const ROTATION: usize = 150;

@@ -63,6 +63,8 @@ pub(super) struct Looked {
     pub files: Vec<Found>,
     /// What is left out, and why.
     pub odd: Vec<(PathBuf, Oddity)>,
+    /// The globs that match nothing.
+    pub idle: Vec<String>,
 }
 
 /// Looks what the globs match now.
@@ -73,8 +75,10 @@ pub(super) fn look(globs: &[String]) -> Looked {
     let mut latest: HashMap<(usize, PathBuf), i128> = HashMap::new();
     let mut groups: HashMap<Id, (usize, PathBuf)> = HashMap::new();
     for (number, pattern) in globs.iter().enumerate() {
+        let mut is_idle = true;
         // The config was checked: a pattern that is none matches nothing.
         for path in glob::glob(pattern).into_iter().flatten() {
+            is_idle = false;
             let path = match path {
                 Ok(path) => path,
                 Err(error) => {
@@ -102,6 +106,9 @@ pub(super) fn look(globs: &[String]) -> Looked {
             *last = stamp.modified.max(*last);
             groups.entry(id).or_insert(group);
             files.entry(id).or_insert(Found { id, path, stamp, is_rotated: false });
+        }
+        if is_idle {
+            looked.idle.push(pattern.clone());
         }
     }
     looked.files = files.into_values().collect();
@@ -173,7 +180,9 @@ mod tests {
             .collect();
         // The link and what it leads to are one file; the first name of it counts.
         assert_eq!(found, [("detail-link", true), ("detail-1", true), ("detail-2", false), ("other", false)]);
-        assert!(looked.odd.is_empty(), "{:?}", looked.odd);
+        assert!(looked.odd.is_empty() && looked.idle.is_empty(), "{looked:?}");
+        let idle = at("10.0.0.3/*").to_str().unwrap().to_owned();
+        assert_eq!(look(std::slice::from_ref(&idle)).idle, [idle]);
     }
 
     #[test]
@@ -186,8 +195,8 @@ mod tests {
         let looked = look(&[at("detail-*").to_str().unwrap().to_owned()]);
         let mut odd: Vec<_> = looked.odd.iter().map(|(_, oddity)| oddity.to_string()).collect();
         odd.sort();
-        assert_eq!(odd[..2], ["it is a FIFO, and only files are read", "it is a directory, and only files are read"]);
-        assert!(odd[2].starts_with("it cannot be read: Too many levels of symbolic links"), "{odd:?}");
+        assert!(odd[0].starts_with("it cannot be read: Too many levels of symbolic links"), "{odd:?}");
+        assert_eq!(odd[1..], ["it is a FIFO, and only files are read", "it is a directory, and only files are read"]);
         assert!(looked.files.is_empty());
     }
 }

@@ -66,6 +66,7 @@ pub(super) struct Follower {
     marks: Vec<Bookmark>,
     /// What was named in the log, so that it is named once.
     named: HashSet<PathBuf>,
+    has_looked: bool,
     limit: LogLimit,
     look_at: Instant,
     buffer: Vec<u8>,
@@ -101,6 +102,7 @@ impl Follower {
             pasts: HashMap::new(),
             marks: Vec::new(),
             named: HashSet::new(),
+            has_looked: false,
             limit: LogLimit::new(LOG_LINES),
             look_at: Instant::now(),
             buffer: vec![0; BUFFER],
@@ -148,6 +150,12 @@ impl Follower {
         for (path, oddity) in looked.odd {
             self.name(&path, oddity.label(), &oddity);
             odd.insert(path);
+        }
+        if !std::mem::replace(&mut self.has_looked, true) {
+            for glob in looked.idle {
+                let what = "nothing matches yet; if something should, may radhook's user list its directories?";
+                tracing::warn!(source = &*self.teller.name, glob, "{what}");
+            }
         }
         let mut present = HashSet::new();
         for found in looked.files {
