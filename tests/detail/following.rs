@@ -198,3 +198,22 @@ fn a_backlog_of_any_size_is_read_in_batches_of_bounded_size() {
     assert!(told == expected, "every record once and in order");
     source.wait_for_unread(0);
 }
+
+#[test]
+fn what_stands_in_another_directory_is_another_fact_though_it_reads_the_same() {
+    let files = Files::new();
+    let reply = "Sun Nov 22 10:15:30 2026\n\tPacket-Type = Access-Accept\n\tTimestamp = 1795342530\n\n";
+    let glob = files.path("*/reply-detail").to_str().expect("temporary directories have UTF-8 names").to_owned();
+    let mut source = Source::over("directories", vec![glob], false, files.path("quarantine"));
+    for nas in ["10.0.0.1", "10.0.0.2"] {
+        fs::create_dir(files.path(nas)).expect("it can be made");
+        files.append(&format!("{nas}/reply-detail"), reply);
+        assert_eq!(source.exchanges(1)[0].origin.address.to_string(), nas);
+    }
+    source.stop();
+    fs::rename(files.path("10.0.0.1"), files.path("gone")).expect("it can be renamed");
+    fs::create_dir(files.path("10.0.0.3")).expect("it can be made");
+    files.append("10.0.0.3/reply-detail", reply);
+    source.restart();
+    assert_eq!(source.exchanges(1)[0].origin.address.to_string(), "10.0.0.3");
+}

@@ -201,6 +201,10 @@ impl Followed {
                 Trouble::Compressed(_) | Trouble::Damaged(_) => (self.wants, self.is_refused) = (Wants::Nothing, true),
             }
             self.reading = None;
+            if pass.place.is_none() {
+                // What cannot be stored with how far it was read is read again.
+                pass.raws.clear();
+            }
             pass.trouble = Some(trouble);
         }
         pass

@@ -14,7 +14,7 @@ use metrics::{counter, gauge};
 
 use super::file::{Followed, Order, Pass, Wants};
 use super::find;
-use super::place::{self, Id, Item, Past, Place};
+use super::place::{self, Directory, Id, Item, Past, Place};
 use super::quarantine::Quarantine;
 use super::story::{Kind, Teller, Told};
 use crate::exchange::{Bookmark, Exchange, Stored, Submission};
@@ -59,7 +59,7 @@ pub(super) struct Follower {
     stop: Receiver<()>,
     files: HashMap<Id, Followed>,
     /// Of files that were not found yet since the start.
-    bookmarks: HashMap<Id, Place>,
+    bookmarks: HashMap<Id, (Directory, Place)>,
     /// How far content was read that is gone.
     pasts: HashMap<Item, Past>,
     /// Bookmarks that go with the next batch.
@@ -76,7 +76,7 @@ pub(super) struct Follower {
 #[derive(Default)]
 struct Batch {
     exchanges: Vec<Exchange>,
-    places: Vec<(Id, Place)>,
+    places: Vec<(Id, Directory, Place)>,
     marks: Vec<Bookmark>,
     tally: BTreeMap<Kind, u64>,
     octets: usize,
@@ -125,14 +125,11 @@ impl Follower {
                 self.look();
             }
             let batch = self.fill();
-            if !batch.is_empty() {
-                if !self.submit(batch) {
-                    return;
-                }
-                if self.is_stopped(Duration::ZERO) {
-                    return;
-                }
-            } else if self.is_stopped(self.look_at.saturating_duration_since(Instant::now())) {
+            let patience = match batch.octets {
+                0 => self.look_at.saturating_duration_since(Instant::now()),
+                _ => Duration::ZERO,
+            };
+            if !batch.is_empty() && !self.submit(batch) || self.is_stopped(patience) {
                 return;
             }
         }
@@ -162,10 +159,9 @@ impl Follower {
             present.insert(found.id);
             let bookmarks = &mut self.bookmarks;
             let (path, id, stamp) = (found.path, found.id, found.stamp);
-            let file = self
-                .files
-                .entry(id)
-                .or_insert_with(|| Followed::new(id, PathBuf::new(), stamp, bookmarks.remove(&id), begun));
+            let file = self.files.entry(id).or_insert_with(|| {
+                Followed::new(id, PathBuf::new(), stamp, bookmarks.remove(&id).map(|(_, place)| place), begun)
+            });
             (file.path, file.is_named, file.is_rotated) = (path, true, found.is_rotated);
             file.seen(stamp, begun);
         }
@@ -179,9 +175,9 @@ impl Follower {
             }
         }
         gone.into_iter().for_each(|id| self.retire(id, now));
-        for (id, place) in std::mem::take(&mut self.bookmarks) {
+        for (id, (directory, place)) in std::mem::take(&mut self.bookmarks) {
             self.mark(Item::File(id), None);
-            self.remember(place, now);
+            self.remember(directory, place, now);
         }
         self.forget(now);
         self.close_idle();
@@ -224,13 +220,13 @@ impl Follower {
         if file.stored != Place::default() {
             self.mark(Item::File(id), None);
         }
-        self.remember(file.place, now);
+        self.remember(Directory::of(&file.path), file.place, now);
     }
 
     /// Remembers how far content was read that is not there any more, should it come back.
-    fn remember(&mut self, place: Place, now: Timestamp) {
+    fn remember(&mut self, directory: Directory, place: Place, now: Timestamp) {
         if place.offset > 0 && place.packed.is_none() && self.pasts.len() < MAX_PASTS {
-            let past = Past { place, since: now.as_second() };
+            let past = Past { directory, place, since: now.as_second() };
             self.mark(past.item(), Some(place::encode(&past)));
             self.pasts.insert(past.item(), past);
         }
@@ -286,10 +282,12 @@ impl Follower {
 
     fn read(&mut self, file: &mut Followed, batch: &mut Batch) {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let directory = Directory::of(&file.path);
         let candidates = || {
-            let living = self.files.values().map(|file| file.place);
-            let all = living.chain(self.pasts.values().map(|past| past.place));
-            all.filter(|place| place.offset > 0 && place.packed.is_none()).collect()
+            let here = |path: &Path| Directory::of(path) == directory;
+            let living = self.files.values().filter(|file| here(&file.path)).map(|file| file.place);
+            let pasts = self.pasts.values().filter(|past| past.directory == directory).map(|past| past.place);
+            living.chain(pasts).filter(|place| place.offset > 0 && place.packed.is_none()).collect()
         };
         let now = Timestamp::now();
         let pass = file.read(&mut Order {
@@ -308,12 +306,12 @@ impl Follower {
             let kind = self.tell(file, raw, now, batch);
             *batch.tally.entry(kind).or_default() += 1;
         }
-        batch.places.extend(place.map(|place| (file.id, place)));
+        batch.places.extend(place.map(|place| (file.id, directory, place)));
         if let Some(lost) = lost {
             self.count_file("truncated");
             let path = file.path.display();
             tracing::info!(source = &*self.teller.name, file = %path, "written anew; read from its beginning");
-            self.remember(lost, now);
+            self.remember(directory, lost, now);
         }
         match trouble {
             Some(trouble) => self.name(&file.path, trouble.label(), &trouble),
@@ -364,10 +362,10 @@ impl Follower {
     /// Hands a batch to intake until it is stored. False when it was not, and there is nothing more to do.
     fn submit(&mut self, batch: Batch) -> bool {
         let source = Arc::clone(&self.teller.name);
-        let place_of = |(id, place): &(Id, Place)| Bookmark {
+        let place_of = |(id, directory, place): &(Id, Directory, Place)| Bookmark {
             source: Arc::clone(&source),
             item: Item::File(*id).encode(),
-            place: Some(place::encode(place)),
+            place: Some(place::encode(&(directory, place))),
         };
         let bookmarks: Vec<_> = batch.places.iter().map(place_of).chain(batch.marks).collect();
         let mut stopping = None;
@@ -393,7 +391,7 @@ impl Follower {
                 None => return false,
             }
         }
-        for (id, place) in batch.places {
+        for (id, _, place) in batch.places {
             if let Some(file) = self.files.get_mut(&id) {
                 (file.place, file.stored) = (place, place);
             }

@@ -2,7 +2,11 @@
 //!
 //! A file is known by device and inode as long as it lives. Inodes are used again and files are truncated and written anew,
 //! so a place also holds marks of what was read: a checksum of the file's first octets and of those before the place.
-//! By these marks the same content is known again under another inode, too: a copy, or the compressed file.
+//! By these marks the same content is known again under another inode, too: a copy, or the compressed file. Only in the
+//! same directory, though: what stands in a record need not tell which NAS it is about where the directory does.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +23,17 @@ const VERSION: u8 = 1;
 pub(super) struct Id {
     pub device: u64,
     pub inode: u64,
+}
+
+/// The directory in which a file stands, by a checksum of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Directory(u32);
+
+impl Directory {
+    /// That of the file at `path`.
+    pub fn of(path: &Path) -> Self {
+        Self(crc32fast::hash(path.parent().unwrap_or(path).as_os_str().as_bytes()))
+    }
 }
 
 /// How far a file was read. Octets and lines are those of the text, unpacked where the file is compressed.
@@ -76,6 +91,8 @@ pub(super) enum Item {
     File(Id),
     /// What was read of a file that is gone, or was truncated.
     Past {
+        /// Where it stood.
+        directory: Directory,
         /// The place's own.
         head: u32,
         /// The place's own.
@@ -88,6 +105,8 @@ pub(super) enum Item {
 /// What stands in the bookmark of something past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Past {
+    /// Where it stood.
+    pub directory: Directory,
     /// How far it was read.
     pub place: Place,
     /// Since when it is past, in seconds since 1970.
@@ -98,7 +117,7 @@ impl Past {
     /// What its bookmark is called.
     pub fn item(&self) -> Item {
         let Place { head, tail, offset, .. } = self.place;
-        Item::Past { head, tail, offset }
+        Item::Past { directory: self.directory, head, tail, offset }
     }
 }
 
@@ -107,8 +126,9 @@ impl Item {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::File(Id { device, inode }) => [b"f".as_slice(), &device.to_be_bytes(), &inode.to_be_bytes()].concat(),
-            Self::Past { head, tail, offset } => {
-                [b"p".as_slice(), &head.to_be_bytes(), &tail.to_be_bytes(), &offset.to_be_bytes()].concat()
+            Self::Past { directory: Directory(directory), head, tail, offset } => {
+                let words = [directory, head, tail].map(|word| word.to_be_bytes());
+                [b"p".as_slice(), words.as_flattened(), &offset.to_be_bytes()].concat()
             }
         }
     }
@@ -116,14 +136,16 @@ impl Item {
     /// From what [`Item::encode`] makes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
-        let (first, second) = rest.split_first_chunk::<8>()?;
-        let second = u64::from_be_bytes(second.try_into().ok()?);
-        match kind {
-            b'f' => Some(Self::File(Id { device: u64::from_be_bytes(*first), inode: second })),
-            b'p' => {
-                let [a, b, c, d, e, f, g, h] = *first;
-                let (head, tail) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
-                Some(Self::Past { head, tail, offset: second })
+        let (rest, last) = rest.split_last_chunk::<8>()?;
+        let last = u64::from_be_bytes(*last);
+        match (kind, rest.as_chunks::<4>()) {
+            (b'f', ([high, low], [])) => {
+                let device = u64::from(u32::from_be_bytes(*high)) << 32 | u64::from(u32::from_be_bytes(*low));
+                Some(Self::File(Id { device, inode: last }))
+            }
+            (b'p', ([directory, head, tail], [])) => {
+                let [directory, head, tail] = [directory, head, tail].map(|word| u32::from_be_bytes(*word));
+                Some(Self::Past { directory: Directory(directory), head, tail, offset: last })
             }
             _ => None,
         }
@@ -179,11 +201,12 @@ mod tests {
     fn bookmarks_read_back_as_they_were_written() {
         let place = Place { offset: 1 << 40, line: 7, head: 1, tail: u32::MAX, packed: Some(Packed::Begun) };
         assert_eq!(decode::<Place>(&encode(&place)), Some(place));
-        let past = Past { place, since: 1_795_342_530 };
+        let past = Past { directory: Directory::of(Path::new("/log/a/detail")), place, since: 1_795_342_530 };
         assert_eq!(decode::<Past>(&encode(&past)), Some(past));
         for item in [Item::File(Id { device: 5, inode: u64::MAX }), past.item()] {
             assert_eq!(Item::decode(&item.encode()), Some(item));
         }
+        assert_ne!(past.directory, Directory::of(Path::new("/log/b/detail")));
         assert_eq!(Item::decode(b"x1234567812345678"), None);
         assert_eq!(Item::decode(b"f1234"), None);
         assert_eq!(decode::<Place>(&[9, 9, 9]), None);
