@@ -45,6 +45,12 @@ pub const LOCAL_POSTS: &str = "radhook_local_posts_total";
 pub const CAPTURE_OVERFLOWS: &str = "radhook_capture_overflows_total";
 /// Whether a capture can look at its interface.
 pub const CAPTURE_UP: &str = "radhook_capture_up";
+/// Records of detail files, by what was made of them.
+pub const DETAIL_RECORDS: &str = "radhook_detail_records_total";
+/// Detail files with which something is wrong.
+pub const DETAIL_FILES: &str = "radhook_detail_files_total";
+/// What stands in detail files and was not read yet.
+pub const DETAIL_UNREAD: &str = "radhook_detail_unread_bytes";
 
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
@@ -127,6 +133,24 @@ pub const ALL: &[Metric] = &[
         help: "Requests to a local source, by source, path (accounting, post-auth, events) and result: stored, foreign (from a \
                web page), media_type, too_large, body (it did not come), invalid, busy and not_stored (the poster tries \
                again; a login is lost), late (answered before it was known)",
+    },
+    Metric {
+        name: DETAIL_RECORDS,
+        kind: Kind::Counter,
+        help: "Records read from detail files, by source and result: accounting, login (both its sides), reply (of a login, \
+               alone), and without an event: request (of a login, alone), health_check, other, bad (kept in the quarantine), \
+               bad_not_kept",
+    },
+    Metric {
+        name: DETAIL_FILES,
+        kind: Kind::Counter,
+        help: "Files that a detail source left out or found changed, by source and result: unreadable, not_a_file, \
+               compressed, damaged, too_many, deleted_unread, truncated",
+    },
+    Metric {
+        name: DETAIL_UNREAD,
+        kind: Kind::Gauge,
+        help: "Octets in the files of a detail source that were not read yet, by source",
     },
     Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
     Metric {

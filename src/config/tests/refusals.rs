@@ -131,6 +131,13 @@ fn sources_that_could_not_work_are_refused() {
         &["x.toml:3:10: 10.0.0.1:8464 can be reached from other hosts, and whoever posts there is believed; \
            write an address of the host itself such as \"127.0.0.1:8464\", or \"unix:/path\""],
     );
+    says(
+        &source("type = \"detail\"\npath = [\"/log/*/detail-*\", \"/log/[/detail\"]"),
+        &[
+            "x.toml:3:28: the wildcards cannot be understood: invalid range pattern; * and ? stand for any characters of a \
+           name, ** for any directories, [ab] for one of several; [[] is a [",
+        ],
+    );
 }
 
 #[test]

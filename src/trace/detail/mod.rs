@@ -13,15 +13,25 @@
 //! 1,022 characters. A line that cannot be understood makes its record a bad one, told with its place; the next record
 //! is read as if nothing had been.
 
+mod split;
 mod value;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
 
-pub use value::{Zone, attributes, typed_attributes};
+pub use split::{Position, Raw, Splitter};
+pub use value::{Zone, attributes, is_secret, typed_attributes};
 
 /// The most octets of one record. A RADIUS packet has 4096, each written as four characters at most; the reply's
 /// attributes and a server's own may stand beside them.
 pub const MAX_RECORD: usize = 1024 * 1024;
+
+/// The attribute with the time at which the server received the packet.
+pub const TIMESTAMP: &str = "Timestamp";
+
+/// The same in a record that FreeRADIUS's own reader has marked as done, in its place.
+pub const TIMESTAMP_DONE: &str = "Donestamp";
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,12 +102,22 @@ pub enum Problem {
     /// A record above the limit.
     #[error("the record has more than {MAX_RECORD} octets")]
     TooLong,
+    /// The end of the file in a line, so that its value may be half of one.
+    #[error("the file ends in the middle of the record's last line")]
+    CutOff,
 }
 
 impl Record {
-    /// When the server wrote it: the attribute `Timestamp`, in seconds.
+    /// When the server received the packet: the attribute `Timestamp`, in seconds. FreeRADIUS's reader with
+    /// `track = yes` writes `Done` over its first four letters once the record was acknowledged.
     pub fn time(&self) -> Option<Timestamp> {
-        Timestamp::from_second(self.bare("Timestamp")?.parse().ok()?).ok()
+        let seconds = self.bare(TIMESTAMP).or_else(|| self.bare(TIMESTAMP_DONE))?;
+        Timestamp::from_second(seconds.parse().ok()?).ok()
+    }
+
+    /// What its header says, where that is a date as FreeRADIUS writes it by default: the server's local time.
+    pub fn local_time(&self) -> Option<DateTime> {
+        strtime::parse("%a %b %d %H:%M:%S %Y", &self.header).ok()?.to_datetime().ok()
     }
 
     /// The first value without quotes under this name, compared without case.

@@ -50,11 +50,11 @@ fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: &Zone
     };
     let Some(definition) = dictionary.by_name(plain) else {
         let id = id_of(plain).unwrap_or(AttributeId::rfc(0));
-        let hidden = numbers::is_sensitive(id) || redaction::names_secret(plain);
-        let value = if hidden { Value::Redacted } else { redaction::hide_pairs(id, untyped(written)) };
+        let value =
+            if is_secret(plain, dictionary) { Value::Redacted } else { redaction::hide_pairs(id, untyped(written)) };
         return Attribute { id, name: name.into(), value };
     };
-    let value = if numbers::is_sensitive(definition.id) || definition.flags.is_sensitive() {
+    let value = if is_secret(plain, dictionary) {
         Value::Redacted
     } else {
         let value = typed(written, definition, dictionary, zone).unwrap_or_else(|| untyped(written));
@@ -67,6 +67,15 @@ fn attribute(name: &str, written: &Written, dictionary: &Dictionary, zone: &Zone
         (false, None) => definition.name.clone(),
     };
     Attribute { id: definition.id, name, value }
+}
+
+/// Whether a value under this name is a password, a key or the like.
+pub fn is_secret(name: &str, dictionary: &Dictionary) -> bool {
+    let plain = name.split(':').next().unwrap_or(name);
+    match dictionary.by_name(plain) {
+        Some(definition) => numbers::is_sensitive(definition.id) || definition.flags.is_sensitive(),
+        None => id_of(plain).is_some_and(numbers::is_sensitive) || redaction::names_secret(plain),
+    }
 }
 
 /// What `Attr-4 = 0x0a00` and `Attr-26.9.1 = 0x613d62` say: FreeRADIUS writes octets under numbers where its
@@ -228,8 +237,7 @@ impl Zone {
 /// live elsewhere.
 fn zone(record: &Record) -> Zone {
     let offset = || {
-        let local = strtime::parse("%a %b %d %H:%M:%S %Y", &record.header).ok()?.to_datetime().ok()?;
-        let offset = seconds(local) - record.time()?.as_second();
+        let offset = seconds(record.local_time()?) - record.time()?.as_second();
         // Both are read from the clock one after the other; zones differ in quarters of an hour, and not by days.
         let rounded = (offset + 450).div_euclid(900) * 900;
         ((offset - rounded).abs() <= 5 && rounded.abs() <= 15 * 3600).then(|| SignedDuration::from_secs(rounded))

@@ -23,5 +23,15 @@ pub(super) fn options(table: &mut Reader<'_>, name: Arc<str>, data: Option<&Path
 }
 
 fn glob(scope: &Scope<'_>, node: &Node) -> Option<String> {
-    Some(path(scope, node)?.to_string_lossy().into_owned())
+    let Some(text) = path(scope, node)?.to_str().map(str::to_owned) else {
+        scope.problem(node.place, "the path is not UTF-8".to_owned(), "write the files' names in UTF-8".to_owned());
+        return None;
+    };
+    if let Err(error) = glob::Pattern::new(&text) {
+        let help =
+            "* and ? stand for any characters of a name, ** for any directories, [ab] for one of several; [[] is a [";
+        scope.problem(node.place, format!("the wildcards cannot be understood: {}", error.msg), help.to_owned());
+        return None;
+    }
+    Some(text)
 }
