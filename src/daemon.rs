@@ -1,8 +1,8 @@
 //! The daemon: builds every room from the config, joins them, and takes them down again in order.
 //!
-//! Up: store, writer, delivery, admin API, sources; only then is it ready. Down: sources first, so that nothing new comes
-//! in; then delivery, which may finish what is under way for `GRACE`; then the writer, which writes down what is left; then the
-//! store. Whatever was not finished is on disk and goes on at the next start.
+//! Up: relays, which pass packets on whatever comes of the rest; store, writer, delivery, admin API, sources; only then is
+//! it ready. Down: sources first, so that nothing new comes in; then delivery, which may finish what is under way for
+//! `GRACE`; then the writer, which writes down what is left; then the store; and the relays last. Whatever was not finished is on disk and goes on at the next start.
 
 mod sources;
 
@@ -26,6 +26,7 @@ use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
 use crate::listen::{Address, Bound};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
+use crate::source::relay::Relay;
 use crate::source::{Inlet, Running, SourceError};
 use crate::store::bell::Bell;
 use crate::store::durable::DurableStore;
@@ -71,6 +72,7 @@ pub enum StartError {
 /// A running daemon.
 pub struct Daemon {
     runtime: Runtime,
+    relays: Vec<Relay>,
     sources: Vec<Box<dyn Running>>,
     intake: Intake,
     writer: JoinHandle<()>,
@@ -95,6 +97,7 @@ pub struct Addresses {
 impl Daemon {
     /// Starts everything. After an error nothing is left running. `metrics` renders what the process counts.
     pub fn start(config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
+        let relays = sources::relays(&config.sources)?;
         let dictionary = dictionary(&config.dictionary)?;
         let senders = config
             .endpoints
@@ -128,6 +131,7 @@ impl Daemon {
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
         let mut daemon = Self {
             runtime,
+            relays,
             sources: Vec::new(),
             intake: intake.clone(),
             writer,
@@ -164,7 +168,7 @@ impl Daemon {
             readiness: intake.health.readiness(),
         };
         for options in &config.sources {
-            let started = sources::start(options, &inlet, &*table, daemon.runtime.handle());
+            let started = sources::start(options, &inlet, &*table, daemon.runtime.handle(), &daemon.relays);
             match started {
                 Ok(source) => {
                     let place = |place| (Arc::clone(options.name()), options.kind(), place);
@@ -235,6 +239,8 @@ impl Daemon {
             error!(%error, "the store could not be closed cleanly; nothing is lost, the next start replays its journal");
             well = false;
         }
+        // Until here they have passed packets on. What was under way is asked again.
+        self.relays.clear();
         info!("stopped");
         well
     }

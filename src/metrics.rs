@@ -51,6 +51,16 @@ pub const DETAIL_RECORDS: &str = "radhook_detail_records_total";
 pub const DETAIL_FILES: &str = "radhook_detail_files_total";
 /// What stands in detail files and was not read yet.
 pub const DETAIL_UNREAD: &str = "radhook_detail_unread_bytes";
+/// Packets a relay passed on.
+pub const RELAY_PACKETS: &str = "radhook_relay_packets_total";
+/// Packets a relay did not pass on, by reason.
+pub const RELAY_DROPS: &str = "radhook_relay_drops_total";
+/// A relay's flows.
+pub const RELAY_FLOWS: &str = "radhook_relay_flows";
+/// A relay's flows that ended, by reason.
+pub const RELAY_FLOWS_ENDED: &str = "radhook_relay_flows_ended_total";
+/// Whether a relay's server is up.
+pub const RELAY_SERVER_UP: &str = "radhook_relay_server_up";
 
 /// Events made, by type.
 pub const EVENTS: &str = "radhook_intake_events_total";
@@ -114,7 +124,8 @@ pub const ALL: &[Metric] = &[
         name: OBSERVED_DROPS,
         kind: Kind::Counter,
         help: "What a relay or capture saw and made no event of, though it may have been one, by source and reason: \
-               queue_full, not_stored, too_many_waiting, fragments_missing (a packet's beginning came, not all of it), \
+               queue_full, not_stored, too_many_waiting, starting_or_stopping (a relay passes packets on \
+               before and after the rest is up), fragments_missing (a packet's beginning came, not all of it), \
                cut_off (the capture holds only a part of it), file_ended (the reply may lie behind the capture's end)",
     },
     Metric {
@@ -151,6 +162,33 @@ pub const ALL: &[Metric] = &[
         name: DETAIL_UNREAD,
         kind: Kind::Gauge,
         help: "Octets in the files of a detail source that were not read yet, by source",
+    },
+    Metric {
+        name: RELAY_PACKETS,
+        kind: Kind::Counter,
+        help: "Packets a relay passed on, by source, server and direction: request (to the server), reply (of it)",
+    },
+    Metric {
+        name: RELAY_DROPS,
+        kind: Kind::Counter,
+        help: "Packets a relay did not pass on, by source and reason: too_large (more than 4,096 octets), no_socket (none to \
+               be had for its flow), buffer_full (a socket's send buffer), not_sent (refused by the system), overflow (of the \
+               receive buffer)",
+    },
+    Metric {
+        name: RELAY_FLOWS,
+        kind: Kind::Gauge,
+        help: "Flows of a relay, one for each address and port of a client, by source and listen address",
+    },
+    Metric {
+        name: RELAY_FLOWS_ENDED,
+        kind: Kind::Counter,
+        help: "Flows of a relay that ended, by source and reason: idle, table_full (another needed the place)",
+    },
+    Metric {
+        name: RELAY_SERVER_UP,
+        kind: Kind::Gauge,
+        help: "1 while a relay takes its server to be up, by source, listen address and server",
     },
     Metric { name: EVENTS, kind: Kind::Counter, help: "Events made, by type" },
     Metric {

@@ -4,22 +4,36 @@ use tokio::runtime::Handle;
 
 use super::StartError;
 use crate::exchange::Bookmark;
-use crate::source::{Inlet, Running, SourceOptions, accounting, capture, detail, local, relay};
+use crate::source::relay::{self, Relay};
+use crate::source::{Inlet, Running, SourceError, SourceOptions, accounting, capture, detail, local};
 use crate::store::{Store, StoreError, records};
 
 /// The most bookmarks of one source: a file each, of a directory tree that nobody tidies.
 const MAX_BOOKMARKS: usize = 100_000;
 
-/// Starts one source. One that reads files is told how far it had read them.
+/// The relays, which pass packets on from here on, though nobody watches yet.
+pub(super) fn relays(sources: &[SourceOptions]) -> Result<Vec<Relay>, SourceError> {
+    let open = |options: &SourceOptions| match options {
+        SourceOptions::Relay(options) => Some(relay::open(options)),
+        _ => None,
+    };
+    sources.iter().filter_map(open).collect()
+}
+
+/// Starts one source, or the watching of a relay. One that reads files is told how far it had read them.
 pub(super) fn start(
     options: &SourceOptions,
     inlet: &Inlet,
     store: &dyn Store,
     runtime: &Handle,
+    relays: &[Relay],
 ) -> Result<Box<dyn Running>, StartError> {
     Ok(match options {
         SourceOptions::Accounting(options) => Box::new(accounting::start(options, inlet)?),
-        SourceOptions::Relay(options) => relay::start(options, inlet)?,
+        SourceOptions::Relay(options) => {
+            let relay = relays.iter().find(|relay| *relay.name() == options.name);
+            relay.expect("all relays of the config were opened").watch(inlet)?
+        }
         SourceOptions::Capture(options) => capture::start(options, inlet, bookmarks(store, &options.name)?)?,
         SourceOptions::Detail(options) => detail::start(options, inlet, bookmarks(store, &options.name)?)?,
         SourceOptions::Local(options) => local::start(options, inlet, runtime)?,

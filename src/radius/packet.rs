@@ -56,6 +56,19 @@ impl Code {
         (0..=u8::MAX).map(Self).find(|code| code.name().is_some_and(|known| known.eq_ignore_ascii_case(name)))
     }
 
+    /// Whether it is a request or reply of dynamic authorization (RFC 5176), where the NAS is asked.
+    pub const fn is_dynamic_authorization(self) -> bool {
+        matches!(
+            self,
+            Self::COA_REQUEST
+                | Self::COA_ACK
+                | Self::COA_NAK
+                | Self::DISCONNECT_REQUEST
+                | Self::DISCONNECT_ACK
+                | Self::DISCONNECT_NAK
+        )
+    }
+
     /// Its name in the RFCs, where it has one.
     pub const fn name(self) -> Option<&'static str> {
         Some(match self {

@@ -91,6 +91,17 @@ pub enum SourceError {
         /// What the system says.
         error: io::Error,
     },
+    /// The NAS's own address cannot be kept towards the servers.
+    #[error(
+        "source \"{name}\" cannot show servers the NAS's own address: {error}; `preserve_source` needs CAP_NET_ADMIN \
+         (AmbientCapabilities=CAP_NET_ADMIN in the unit)"
+    )]
+    Transparent {
+        /// The source.
+        name: Arc<str>,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The system gives no thread.
     #[error("source \"{name}\" gets no thread: {error}")]
     Thread {

@@ -2,14 +2,15 @@
 //!
 //! Without Message-Authenticator nothing ties an Access-Request to the secret, and whoever sits between NAS and server
 //! can turn a reject into an accept (BlastRADIUS). `auto` asks it of every client that has sent it once; who sends none
-//! is named in the log, once.
+//! is named in the log, once. With EAP every client sends it (RFC 3579 §3.2), also one that logs in others by PAP without:
+//! that tells nothing of what it does otherwise.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::client::{Client, Requirement};
-use crate::radius::Packet;
 use crate::radius::authenticator::{MessageAuthenticator, verify_request_message};
+use crate::radius::{Packet, numbers};
 
 /// Addresses that are remembered. Beyond that no more are; an attacker who sends from more addresses than that must know
 /// a client's secret for each.
@@ -43,7 +44,7 @@ impl Trust {
         match (verify_request_message(packet, client.secret.expose()), client.message_authenticator) {
             (MessageAuthenticator::Invalid, _) => Judgement::Invalid,
             (MessageAuthenticator::Valid, _) => {
-                if self.signing.len() < MAX_REMEMBERED {
+                if packet.first(numbers::EAP_MESSAGE.number as u8).is_none() && self.signing.len() < MAX_REMEMBERED {
                     self.signing.insert(address);
                 }
                 Judgement::Believed

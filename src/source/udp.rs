@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) struct UdpSocket {
 }
 
 /// One of our own addresses, as a datagram found us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     address: IpAddr,
     /// The interface where the address means something there only (IPv6 link-local), otherwise 0.
@@ -47,6 +47,8 @@ pub(super) struct Datagram<'a> {
     pub peer: SocketAddr,
     /// Nothing where the system did not say.
     pub asked: Option<Asked>,
+    /// There was more behind the octets that are kept.
+    pub cut: bool,
 }
 
 /// An answer on its way out.
@@ -70,6 +72,19 @@ pub(super) struct Sent {
 
 /// Room for one batch of datagrams, kept from call to call.
 pub(super) struct Buffers(Vec<u8>);
+
+impl Asked {
+    /// The address.
+    pub fn ip(self) -> IpAddr {
+        self.address
+    }
+
+    /// Any address, for tests.
+    #[cfg(test)]
+    pub fn of(address: &str) -> Self {
+        Self { address: address.parse().unwrap(), interface: 0 }
+    }
+}
 
 impl Buffers {
     pub fn new() -> Self {
@@ -103,12 +118,25 @@ impl UdpSocket {
 
     /// Waits for datagrams, takes all that are there up to [`BATCH`], and shows each. None after a while without.
     /// Answers with how many datagrams the system has dropped at this socket so far (modulo 2^32), if it says.
-    pub fn receive(&self, buffers: &mut Buffers, mut each: impl FnMut(Datagram)) -> io::Result<Option<u32>> {
+    pub fn receive(&self, buffers: &mut Buffers, each: impl FnMut(Datagram)) -> io::Result<Option<u32>> {
+        self.receive_by(MsgFlags::MSG_WAITFORONE, buffers, each)
+    }
+
+    /// As [`UdpSocket::receive`], without waiting.
+    pub fn receive_waiting(&self, buffers: &mut Buffers, each: impl FnMut(Datagram)) -> io::Result<Option<u32>> {
+        self.receive_by(MsgFlags::MSG_DONTWAIT, buffers, each)
+    }
+
+    fn receive_by(
+        &self,
+        flags: MsgFlags,
+        buffers: &mut Buffers,
+        mut each: impl FnMut(Datagram),
+    ) -> io::Result<Option<u32>> {
         // Made anew each time: the system writes the sizes it used into the headers, where they would be taken for
         // the room that there is.
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(self.received_control()));
         let mut slices: Vec<_> = buffers.0.chunks_mut(packet::MAX_LENGTH).map(|room| [IoSliceMut::new(room)]).collect();
-        let flags = MsgFlags::MSG_WAITFORONE;
         let received = match recvmmsg(self.socket.as_raw_fd(), &mut headers, &mut slices, flags, None) {
             Ok(received) => received,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
@@ -126,7 +154,8 @@ impl UdpSocket {
             }
             // An empty datagram has no slice.
             let octets = message.iovs().next().unwrap_or_default();
-            each(Datagram { octets, peer, asked });
+            let cut = message.flags.contains(MsgFlags::MSG_TRUNC);
+            each(Datagram { octets, peer, asked, cut });
         }
         Ok(dropped)
     }
@@ -196,6 +225,12 @@ impl UdpSocket {
     /// Exactly what is sent: the system refuses room that is left.
     fn sent_control(&self) -> Vec<u8> {
         if self.local.is_ipv6() { cmsg_space!(libc::in6_pktinfo) } else { cmsg_space!(libc::in_pktinfo) }
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

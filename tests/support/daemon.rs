@@ -14,6 +14,7 @@ use super::process::{PATIENCE, Process, Stream};
 pub struct Daemon {
     process: Process,
     accounting: Vec<SocketAddr>,
+    relay: Vec<SocketAddr>,
     admin: Vec<String>,
 }
 
@@ -32,6 +33,11 @@ impl Daemon {
     pub fn try_start_program(program: &Path, config: &Path) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(["run", "--config"]).arg(config);
+        Self::try_start_command(command)
+    }
+
+    /// As [`Daemon::try_start`], by a command of the test's own that becomes `radhook run`.
+    pub fn try_start_command(mut command: Command) -> Result<Self, String> {
         let process = Process::start("radhook run", &mut command);
         let line = process.wait_for("the ready line", |lines| {
             lines
@@ -40,9 +46,9 @@ impl Daemon {
                 .map(|(_, line)| line.clone())
         });
         let Some(line) = line else { return Err(process.transcript()) };
-        let accounting = bound(&line, "accounting").map(|at| at.parse().expect("accounting=IP:PORT")).collect();
+        let udp = |key: &str| bound(&line, key).map(|at| at.parse().expect("an address and port")).collect();
         let admin = bound(&line, "admin").map(str::to_owned).collect();
-        Ok(Self { process, accounting, admin })
+        Ok(Self { process, accounting: udp("accounting"), relay: udp("relay"), admin })
     }
 
     /// The first address it takes accounting on.
@@ -53,6 +59,16 @@ impl Daemon {
     /// Every address it takes accounting on, in the order of the config.
     pub fn accounting_addresses(&self) -> &[SocketAddr] {
         &self.accounting
+    }
+
+    /// The first address it relays from.
+    pub fn relay(&self) -> SocketAddr {
+        *self.relay.first().expect("the ready line names a relay's address")
+    }
+
+    /// Every address it relays from, in the order of the config.
+    pub fn relay_addresses(&self) -> &[SocketAddr] {
+        &self.relay
     }
 
     /// Where its admin API listens: `unix:/path` or `ip:port`.
@@ -164,6 +180,15 @@ impl Config {
     pub fn accounting(self, listen: &str) -> Self {
         let listen = quoted(listen);
         self.table(&format!("[[source]]\ntype = \"accounting\"\nlisten = {listen}"))
+    }
+
+    /// Adds a relay to these servers. `more` is further keys of it, one a line.
+    pub fn relay(self, name: &str, listen: &str, upstream: &[SocketAddr], more: &str) -> Self {
+        let upstream: Vec<String> = upstream.iter().map(|server| quoted(server.to_string())).collect();
+        let (name, listen, upstream) = (quoted(name), quoted(listen), upstream.join(", "));
+        self.table(&format!(
+            "[[source]]\ntype = \"relay\"\nname = {name}\nlisten = {listen}\nupstream = [{upstream}]\n{more}"
+        ))
     }
 
     /// Adds a client.

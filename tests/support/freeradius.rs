@@ -20,7 +20,7 @@ pub const HOME_SECRET: &str = "freeradius-to-radhook";
 const READY: &str = "Ready to process requests";
 
 /// Starts that may fail because somebody took the port in between.
-const PORT_TRIES: usize = 5;
+pub(super) const PORT_TRIES: usize = 5;
 
 /// What FreeRADIUS does with accounting; each has its file under `tests/freeradius/`.
 #[derive(Debug, Clone)]
@@ -65,15 +65,9 @@ impl FreeRadius {
             let directory = tempfile::tempdir().expect("a temporary directory can be made");
             let port = free_udp_port();
             accounting.write_config(directory.path(), port);
-            let process = Process::start("freeradius", &mut command(directory.path()));
-            if process.wait_for_line(|line| line.contains(READY)).is_some() {
+            if let Some(process) = start_in(directory.path(), command("freeradius")) {
                 return Self { process, directory, port };
             }
-            let transcript = process.transcript();
-            assert!(
-                transcript.contains("Address already in use"),
-                "freeradius ended before it was ready:\n{transcript}"
-            );
         }
         panic!("{PORT_TRIES} free ports in a row were taken before freeradius could bind them");
     }
@@ -113,19 +107,18 @@ impl Accounting {
             Self::Detail => ("detail.conf", None, StatusCheck::None, None),
             Self::Spool { home } => ("spool.conf", Some(home), StatusCheck::StatusServer, None),
         };
-        let write = |template: &str, name: &str| {
-            let template = fs::read_to_string(fixture("freeradius").join(template)).expect("the template is there");
-            let text = template
-                .replace("@directory@", directory.to_str().expect("temporary directories have UTF-8 names"))
-                .replace("@port@", &port.to_string())
-                .replace("@nas_secret@", NAS_SECRET)
-                .replace("@home_port@", &home.map_or(0, SocketAddr::port).to_string())
-                .replace("@home_secret@", HOME_SECRET)
-                .replace("@response_window@", "2")
-                .replace("@status_check@", check.keyword())
-                .replace("@url@", url.map_or("", String::as_str));
-            fs::write(directory.join(name), text).expect("the configuration can be written");
-        };
+        let home_port = home.map_or(0, SocketAddr::port).to_string();
+        let port = port.to_string();
+        let words = [
+            ("@port@", port.as_str()),
+            ("@nas_secret@", NAS_SECRET),
+            ("@home_port@", &home_port),
+            ("@home_secret@", HOME_SECRET),
+            ("@response_window@", "2"),
+            ("@status_check@", check.keyword()),
+            ("@url@", url.map_or("", String::as_str)),
+        ];
+        let write = |template: &str, name: &str| write_template(directory, template, name, &words);
         if let Some(home) = home {
             assert_eq!(home.ip(), Ipv4Addr::LOCALHOST, "home.conf asks for the home server on 127.0.0.1");
             write("home.conf", "home.conf");
@@ -147,10 +140,29 @@ impl StatusCheck {
     }
 }
 
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new("freeradius");
-    // Its binary stands where only root's PATH looks.
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin";
-    command.env("PATH", path).arg("-f").args(["-l", "stdout", "-n", "radiusd", "-d"]).arg(directory);
+/// Fills in the words of a template under `tests/freeradius/` and writes it into a configuration directory.
+pub(super) fn write_template(directory: &Path, template: &str, name: &str, words: &[(&str, &str)]) {
+    let template = fs::read_to_string(fixture("freeradius").join(template)).expect("the template is there");
+    let text = template.replace("@directory@", directory.to_str().expect("temporary directories have UTF-8 names"));
+    let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
+    fs::write(directory.join(name), text).expect("the configuration can be written");
+}
+
+/// A program that may stand where only root's PATH looks.
+pub(super) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin");
     command
+}
+
+/// Starts the server on a configuration directory and waits until it serves; none when somebody else has its port.
+pub(super) fn start_in(directory: &Path, mut command: Command) -> Option<Process> {
+    command.arg("-f").args(["-l", "stdout", "-n", "radiusd", "-d"]).arg(directory);
+    let process = Process::start("freeradius", &mut command);
+    if process.wait_for_line(|line| line.contains(READY)).is_some() {
+        return Some(process);
+    }
+    let transcript = process.transcript();
+    assert!(transcript.contains("Address already in use"), "freeradius ended before it was ready:\n{transcript}");
+    None
 }

@@ -4,11 +4,17 @@
 //! only, is ended by its own process id when its value is dropped, and is waited for by what it prints, never by time.
 #![allow(dead_code, reason = "each test crate uses a part")]
 
+pub mod backend;
 pub mod daemon;
 pub mod debugged;
 pub mod disk;
+pub mod eapol;
 pub mod freeradius;
+pub mod freeradius_auth;
 pub mod http_sink;
+pub mod logins;
+pub mod metrics;
+pub mod network;
 pub mod process;
 pub mod radclient;
 pub mod raw;

@@ -100,7 +100,12 @@ impl Process {
                 return None;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited {PATIENCE:?} for {what}; it printed:\n{}", state.transcript());
+            if left.is_zero() {
+                let printed = state.transcript();
+                // Let go first: the drop that ends the process wants it too, and a panic in there would hide this one.
+                drop(state);
+                panic!("waited {PATIENCE:?} for {what}; it printed:\n{printed}");
+            }
             state = self.output.changed.wait_timeout(state, left).expect("no reader panics").0;
         }
     }

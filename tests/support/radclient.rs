@@ -22,11 +22,15 @@ pub struct Radclient {
 /// What `radclient` says came of it, and every line it printed.
 #[derive(Debug)]
 pub struct Answers {
-    /// Packets answered. On an accounting port every answer is an Accounting-Response.
+    /// Packets answered. On an accounting port every answer is an Accounting-Response; a reject or NAK is none.
     pub answered: usize,
+    /// Packets answered by Access-Reject, CoA-NAK or Disconnect-NAK.
+    pub rejected: usize,
     /// Packets without an authentic answer after all retries. One at a time, radclient gives up on what follows the first
     /// of them, and those count too.
     pub lost: usize,
+    /// The answers in order of arrival: the packet's name, then its attributes as radclient prints them.
+    pub replies: Vec<Vec<String>>,
     /// All it printed.
     pub output: String,
 }
@@ -35,6 +39,17 @@ impl Radclient {
     /// For an accounting port: one packet at a time, three tries of three seconds.
     pub fn accounting(server: SocketAddr, secret: &str) -> Self {
         Self::new(server, "acct", secret)
+    }
+
+    /// For logins: PAP, CHAP and MS-CHAP by what the packet holds. `CHAP-Password` and `MS-CHAP-Password` are written in
+    /// clear text, and radclient makes of them what goes over the wire.
+    pub fn auth(server: SocketAddr, secret: &str) -> Self {
+        Self::new(server, "auth", secret)
+    }
+
+    /// For CoA-Request and Disconnect-Request (RFC 5176): what each packet is stands in its `Packet-Type`.
+    pub fn dynamic_authorization(server: SocketAddr, secret: &str) -> Self {
+        Self::new(server, "auto", secret)
     }
 
     /// For Status-Server (RFC 5997) to an accounting or authentication port.
@@ -72,7 +87,7 @@ impl Radclient {
                 .arg(directory.path())
                 .arg("-f")
                 .arg(input)
-                .args(["-s", "-p", &self.parallel.to_string()])
+                .args(["-x", "-s", "-p", &self.parallel.to_string()])
                 .args(["-r", &self.retries.to_string(), "-t", &self.timeout_seconds.to_string()])
                 .args([&self.server.to_string(), self.command, &self.secret]),
         );
@@ -80,11 +95,14 @@ impl Radclient {
         radclient.wait_until_exit();
         let output = radclient.transcript();
         let lines = radclient.lines(Stream::Stdout);
-        let accepted = lines.iter().find_map(|line| line.trim().strip_prefix("Accepted")?.trim().strip_prefix(':'));
-        let answered = accepted
-            .and_then(|count| count.trim().parse().ok())
-            .unwrap_or_else(|| panic!("radclient counts no answers:\n{output}"));
-        Answers { answered, lost: packets.len() - answered, output }
+        let count = |what: &str| -> usize {
+            let counted = lines.iter().find_map(|line| line.trim().strip_prefix(what)?.trim().strip_prefix(':'));
+            let number = counted.and_then(|count| count.trim().parse().ok());
+            number.unwrap_or_else(|| panic!("radclient does not count {what}:\n{output}"))
+        };
+        let (answered, rejected) = (count("Accepted"), count("Rejected"));
+        let lost = packets.len() - answered - rejected;
+        Answers { answered, rejected, lost, replies: replies(&lines), output }
     }
 
     fn input(&self, directory: &TempDir, packets: &[String]) -> PathBuf {
@@ -92,6 +110,22 @@ impl Radclient {
         fs::write(&path, packets.join("\n\n") + "\n").expect("a file can be written there");
         path
     }
+}
+
+fn replies(lines: &[String]) -> Vec<Vec<String>> {
+    let mut replies: Vec<Vec<String>> = Vec::new();
+    let mut inside = false;
+    for line in lines {
+        if let Some(rest) = line.strip_prefix("Received ") {
+            replies.push(vec![rest.split(' ').next().unwrap_or_default().to_owned()]);
+            inside = true;
+        } else if inside && let Some(attribute) = line.strip_prefix('\t') {
+            replies.last_mut().expect("a reply has begun").push(attribute.to_owned());
+        } else {
+            inside = false;
+        }
+    }
+    replies
 }
 
 /// Start, `interims` updates and Stop of one session of `user`, in order.

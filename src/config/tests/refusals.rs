@@ -114,6 +114,17 @@ fn sources_that_could_not_work_are_refused() {
         ],
     );
     says(
+        &source(
+            "type = \"relay\"\nlisten = \"0.0.0.0:1812\"\nupstream = [\"127.0.0.1:1812\", \"10.0.0.1:1812\", \"[::1]:1812\"]",
+        ),
+        &["x.toml:4:13: 127.0.0.1:1812 is this relay itself; move the RADIUS server to another port, and name that"],
+    );
+    says(
+        &source("type = \"relay\"\nlisten = \"0.0.0.0:1812\"\nupstream = \"[::1]:1812\"\npreserve_source = true"),
+        &["x.toml:4:12: [::1]:1812 cannot see the address of a NAS of the other address family; \
+           write a relay for each address family, or leave `preserve_source` out"],
+    );
+    says(
         &source("type = \"capture\""),
         &["x.toml:1:1: [[source]] needs `interface` or `file`; add interface = \"eth0\""],
     );

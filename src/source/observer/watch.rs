@@ -159,7 +159,7 @@ impl Watch {
     /// The `[[client]]` whose secret both sides share: the NAS. It asks, but for the requests of RFC 5176, which it is
     /// asked.
     fn client(&self, code: Code, asks: SocketAddr, asked: SocketAddr) -> Option<&Arc<Client>> {
-        match is_dynamic_authorization(code) {
+        match code.is_dynamic_authorization() {
             true => self.clients.lookup(asked.ip()).or_else(|| self.clients.lookup(asks.ip())),
             false => self.clients.lookup(asks.ip()),
         }
@@ -184,7 +184,7 @@ impl Watch {
                 Judgement::Invalid => Some("bad_message_authenticator"),
                 Judgement::Missing => Some("no_message_authenticator"),
             },
-            code if is_dynamic_authorization(code) => disbelieved(packet, client),
+            code if code.is_dynamic_authorization() => disbelieved(packet, client),
             _ => None,
         }
     }
@@ -207,10 +207,10 @@ impl Watch {
     fn exchange(&self, pair: Pair) -> Option<Exchange> {
         let packet = Packet::parse(&pair.request).ok()?;
         let code = packet.code();
-        if !is_dynamic_authorization(code) && code != Code::ACCESS_REQUEST {
+        if !code.is_dynamic_authorization() && code != Code::ACCESS_REQUEST {
             return None;
         }
-        let nas = if is_dynamic_authorization(code) { pair.server } else { pair.client };
+        let nas = if code.is_dynamic_authorization() { pair.server } else { pair.client };
         let client = self.client(code, pair.client, pair.server);
         let reply = match &pair.reply {
             None => None,
@@ -260,18 +260,6 @@ fn disbelieved(packet: &Packet, client: &Client) -> Option<&'static str> {
         (MessageAuthenticator::Absent, Requirement::Yes) => Some("no_message_authenticator"),
         _ => None,
     }
-}
-
-fn is_dynamic_authorization(code: Code) -> bool {
-    matches!(
-        code,
-        Code::COA_REQUEST
-            | Code::COA_ACK
-            | Code::COA_NAK
-            | Code::DISCONNECT_REQUEST
-            | Code::DISCONNECT_ACK
-            | Code::DISCONNECT_NAK
-    )
 }
 
 #[cfg(test)]

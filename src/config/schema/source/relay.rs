@@ -1,5 +1,6 @@
 //! `type = "relay"`.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +37,25 @@ pub(super) fn options(table: &mut Reader<'_>, name: Arc<str>, bound: &mut Bound)
         if server.port() == 0 || server.ip().is_unspecified() {
             let help = "write the address and port of the RADIUS server".to_owned();
             scope.problem(*place, format!("{server} is nowhere to send to"), help);
-        } else if listen.contains(server) {
+        } else if listen.iter().any(|address| is_itself(*address, *server)) {
             let help = "move the RADIUS server to another port, and name that".to_owned();
             scope.problem(*place, format!("{server} is this relay itself"), help);
+        } else if preserve_source && listen.iter().any(|address| address.is_ipv4() != server.is_ipv4()) {
+            let help = "write a relay for each address family, or leave `preserve_source` out".to_owned();
+            scope.problem(
+                *place,
+                format!("{server} cannot see the address of a NAS of the other address family"),
+                help,
+            );
         }
     }
     let upstream = upstream.into_iter().map(|(server, _)| server).collect();
     Some(RelayOptions { name, listen, upstream, preserve_source, probe: probe.flatten(), reply_timeout })
+}
+
+/// Whether what is sent to `server` comes back in at `listen`. Of the host's own addresses only those of loopback are known
+/// here.
+fn is_itself(listen: SocketAddr, server: SocketAddr) -> bool {
+    let everywhere = listen.ip().is_unspecified() && listen.is_ipv4() == server.is_ipv4();
+    listen.port() == server.port() && (listen.ip() == server.ip() || everywhere && server.ip().is_loopback())
 }

@@ -34,7 +34,13 @@ fn answers(ms: i64, octets: Vec<u8>) -> Sighting {
 
 /// An Access-Request with a Message-Authenticator, valid or not.
 fn signed(identifier: u8, secret: &[u8]) -> Vec<u8> {
-    let mut octets = sample::packet(1, identifier, &sample::attributes(&[(80, &[0; 16]), (1, b"bob")]));
+    signed_with(identifier, secret, &[])
+}
+
+/// The same, with more attributes.
+fn signed_with(identifier: u8, secret: &[u8], more: &[(u8, &[u8])]) -> Vec<u8> {
+    let attributes = [&[(80, [0; 16].as_slice()), (1, b"bob")], more].concat();
+    let mut octets = sample::packet(1, identifier, &sample::attributes(&attributes));
     let signature = authenticator::message_authenticator(&octets, 20, &[0; 16], secret);
     octets[22..38].copy_from_slice(&signature);
     octets
@@ -105,6 +111,14 @@ fn message_authenticator_is_asked_for_as_the_client_is_configured() {
     assert!(!unproven(&mut no, unsigned(2)));
     assert_eq!(outcome(&mut no, &asks(0, unsigned(3))), ("request", 0));
     assert_eq!(outcome(&mut no, &asks(0, signed(4, b"wrong"))), ("bad_message_authenticator", 0));
+}
+
+#[test]
+fn a_message_authenticator_that_came_with_eap_obliges_nobody_to_send_one_with_pap() {
+    let mut watch = watch(Some(Requirement::Auto));
+    let eap = signed_with(1, SECRET, &[(79, &[2, 1, 0, 8, 1, b'b', b'o', b'b'])]);
+    assert_eq!(outcome(&mut watch, &asks(0, eap)), ("request", 0));
+    assert_eq!(outcome(&mut watch, &asks(0, unsigned(2))), ("request", 0));
 }
 
 #[test]
