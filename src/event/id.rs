@@ -48,6 +48,8 @@ pub struct Told {
     pub happened_at: i64,
     /// Which occurrence it was, from 0.
     pub occurrence: u32,
+    /// Of a dated fact, under what it is found without its date.
+    pub undated: Option<[u8; 16]>,
 }
 
 /// Collects the parts of a fact. Every part goes in behind its length, and an absent part differs from an empty one,

@@ -182,7 +182,8 @@ impl Planner {
         let node = Arc::clone(&self.node);
         let source = Source { name: SOURCE, kind: KIND, client: None, address: None, received_at: timestamp, node };
         let event = Event { id, kind, timestamp, source, data };
-        let fact = Fact { base: *id.as_bytes(), occurrence: 0, happened_at: timestamp, received_at: timestamp };
+        let (base, happened_at) = (*id.as_bytes(), timestamp);
+        let fact = Fact { base, occurrence: 0, happened_at, received_at: timestamp, undated: None };
         let number = keep(plan, &event, &fact)?;
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
             let asked = endpoint.route.as_ref().is_some_and(|route| route.subscription.wants(kind));

@@ -10,12 +10,12 @@ use super::logins;
 use crate::event::{Event, EventType, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
 use crate::route::Subscription;
-use crate::session::repeat::{self, Verdict};
+use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Known, Meaning, Meaningless};
 use crate::store::bell::{Bell, Rung};
 use crate::store::queue::{self, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
-use crate::store::{Draft, Durability, Store, StoreError, StoreOptions, history};
+use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions, history};
 
 /// An endpoint, as intake sees it.
 #[derive(Debug, Clone)]
@@ -56,6 +56,7 @@ pub(super) struct Fact {
     pub(super) occurrence: u32,
     pub(super) happened_at: Timestamp,
     pub(super) received_at: Timestamp,
+    pub(super) undated: Option<[u8; 16]>,
 }
 
 /// Makes plans; holds what does not change between them.
@@ -112,8 +113,7 @@ impl Planner {
             Err(why) => return Ok(Came::Meaningless(why)),
         };
         let base = meaning.base();
-        let told = forgiving(plan.draft.read::<Told>(&records::told(&base)))?;
-        let occurrence = match repeat::judge(told, meaning.happened_at, meaning.is_dated) {
+        let occurrence = match repeat::judge(before(&plan.draft, &meaning)?, meaning.happened_at, meaning.is_dated) {
             Verdict::Repeat(_) => return Ok(Came::Repeat),
             Verdict::New(occurrence) => occurrence,
         };
@@ -133,7 +133,8 @@ impl Planner {
             logins::keep(&mut plan.draft, &meaning.logins(exchange), step.event.id, now);
         }
 
-        let told = Fact { base, occurrence, happened_at: meaning.happened_at, received_at: exchange.received_at };
+        let (happened_at, received_at) = (meaning.happened_at, exchange.received_at);
+        let told = Fact { base, occurrence, happened_at, received_at, undated: meaning.undated };
         let mut record = step.record;
         self.tell(plan, &step.event, &told, record.as_mut(), now)?;
         if let (Some(record), Some(key), Some(session)) = (record, session_key, meaning.session) {
@@ -163,7 +164,7 @@ impl Planner {
         let (client, address) = (Some(&**client), Some(*address));
         let source = Source { name: source, kind, client, address, received_at, node };
         let event = Event { id: post.id, kind: post.kind, timestamp: happened_at, source, data: &post.data };
-        self.tell(plan, &event, &Fact { base, occurrence: 0, happened_at, received_at }, None, now)?;
+        self.tell(plan, &event, &Fact { base, occurrence: 0, happened_at, received_at, undated: None }, None, now)?;
         Ok(Came::Event(post.kind))
     }
 
@@ -296,6 +297,22 @@ impl Plan<'_> {
     }
 }
 
+/// What was told before under the fingerprints of a fact.
+fn before(draft: &Draft<'_>, meaning: &Meaning<'_>) -> Result<Before, StoreError> {
+    let told = |key: Key| forgiving(draft.read::<Told>(&key));
+    let base = meaning.base();
+    let same = told(records::told(&base))?;
+    Ok(match (&meaning.undated, meaning.status) {
+        // A fact told under its own date needs no other.
+        (Some(_), _) if same.is_some() => Before { same, ..Before::default() },
+        (Some(undated), _) => {
+            Before { same, undated: told(records::told(undated))?, dated: told(records::told_dated(undated))? }
+        }
+        (None, Some(_)) => Before { same, undated: None, dated: told(records::told_dated(&base))? },
+        (None, None) => Before { same, ..Before::default() },
+    })
+}
+
 /// Plans to keep an event under the next number, and that it was told.
 pub(super) fn keep(
     plan: &mut Plan<'_>,
@@ -309,8 +326,11 @@ pub(super) fn keep(
     let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");
     plan.draft.put(records::event(number), EventRecord { head, json }.encode());
     let happened_at = fact.happened_at.as_millisecond();
-    let told = Told { event: number, happened_at, occurrence: fact.occurrence };
+    let told = Told { event: number, happened_at, occurrence: fact.occurrence, undated: fact.undated };
     plan.draft.write(records::told(&fact.base), &told);
+    if let Some(undated) = &fact.undated {
+        plan.draft.write(records::told_dated(undated), &told);
+    }
     Ok(number)
 }
 

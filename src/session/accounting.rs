@@ -54,13 +54,16 @@ pub(super) fn read(exchange: &Exchange) -> Result<Meaning<'_>, Meaningless> {
         _ => Some(session_key(&facts, exchange.origin.address).ok_or(Meaningless::SessionId)?),
     };
     let happened_at = facts.happened_at(exchange.received_at);
+    let is_dated = facts.believable_event_timestamp(exchange.received_at).is_some();
+    let print = |time| fingerprint(status, session, &facts, exchange, time);
     Ok(Meaning {
         kind: status.event(),
         status: Some(status),
         session,
         happened_at,
-        is_dated: facts.believable_event_timestamp(exchange.received_at).is_some(),
-        fingerprint: fingerprint(status, session, &facts, exchange),
+        is_dated,
+        undated: is_dated.then(|| *print(None).id().as_bytes()),
+        fingerprint: print(facts.event_timestamp),
         facts,
     })
 }
@@ -80,15 +83,22 @@ pub(super) fn tell<'a>(
 }
 
 /// A fact is told apart by what the NAS meant by it, never by what changes on its way: packet identifier, authenticator,
-/// Proxy-State, Acct-Delay-Time, and attributes that a proxy may add.
-fn fingerprint(status: Status, session: Option<SessionKey>, facts: &Facts<'_>, exchange: &Exchange) -> Fingerprint {
+/// Proxy-State, Acct-Delay-Time, and attributes that a proxy may add; `time` is what its Event-Timestamp says, where that is
+/// to count.
+fn fingerprint(
+    status: Status,
+    session: Option<SessionKey>,
+    facts: &Facts<'_>,
+    exchange: &Exchange,
+    time: Option<u64>,
+) -> Fingerprint {
     let Counters { input_octets, output_octets, input_packets, output_packets } = facts.counters;
     let of_session = |print: Fingerprint| match session {
         Some(key) => print.bytes(Some(&key)).text(facts.user_name).text(facts.multi_session_id),
         None => nas(print, facts, exchange.origin.address).text(facts.session_id),
     };
     of_session(Fingerprint::new(status.event().name()))
-        .number(facts.event_timestamp)
+        .number(time)
         .number(facts.session_time)
         .number(input_octets)
         .number(output_octets)

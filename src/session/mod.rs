@@ -38,6 +38,9 @@ pub struct Meaning<'a> {
     pub happened_at: Timestamp,
     /// The packet says itself when it happened, so that equal packets are equal facts however far apart.
     pub is_dated: bool,
+    /// Of a dated accounting packet, what it would be found by without its date: FreeRADIUS adds Event-Timestamp to what it
+    /// writes down and passes on, so that the same packet is dated by one path and not by another.
+    pub undated: Option<[u8; 16]>,
     /// The fact's fingerprint, the same by every path and for every retransmission.
     fingerprint: Fingerprint,
 }

@@ -24,6 +24,7 @@ pub(super) fn read(exchange: &Exchange) -> Result<Meaning<'_>, Meaningless> {
         // A packet's own authenticator says more than its time does.
         is_dated: exchange.login.authenticator.is_none()
             && request.believable_event_timestamp(exchange.received_at).is_some(),
+        undated: None,
         fingerprint: fingerprint(kind, exchange, &request),
         facts: match (kind, reply) {
             (EventType::AuthAccept, Some(reply)) => granted(request, reply),

@@ -1,4 +1,4 @@
-use super::repeat::{Verdict, judge};
+use super::repeat::{Before, Verdict, judge};
 use super::*;
 use crate::event::Told;
 use crate::exchange::{Login, Origin};
@@ -152,6 +152,10 @@ fn what_changes_on_the_way_does_not_change_the_id() {
         id(&packet(2, 0, traffic(60, 1, 2))),
         "a fact with a date is not the same as one without"
     );
+    let undated = packet(2, 0, traffic(60, 1, 2));
+    let base = Meaning::read(&undated).unwrap().base();
+    assert_eq!(Meaning::read(&straight).unwrap().undated, Some(base), "and is found by the one without");
+    assert_eq!(Meaning::read(&undated).unwrap().undated, None);
 }
 
 #[test]
@@ -162,9 +166,10 @@ fn a_repeat_is_told_from_a_new_occurrence_by_when_it_happened() {
     let (a, b, c) =
         (Meaning::read(&first).unwrap(), Meaning::read(&retransmitted).unwrap(), Meaning::read(&after_reboot).unwrap());
     assert_eq!((a.base(), b.base()), (b.base(), c.base()));
-    let told = Some(Told { event: 1, happened_at: a.happened_at.as_millisecond(), occurrence: 0 });
-    assert_eq!(judge(told, b.happened_at, b.is_dated), Verdict::Repeat(1));
-    assert_eq!(judge(told, c.happened_at, c.is_dated), Verdict::New(1));
+    let told = Told { event: 1, happened_at: a.happened_at.as_millisecond(), occurrence: 0, undated: None };
+    let before = Before { same: Some(told), ..Before::default() };
+    assert_eq!(judge(before, b.happened_at, b.is_dated), Verdict::Repeat(1));
+    assert_eq!(judge(before, c.happened_at, c.is_dated), Verdict::New(1));
     assert_ne!(a.id(0), c.id(1));
 }
 

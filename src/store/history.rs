@@ -100,10 +100,28 @@ fn release(
         }
     }
     draft.delete(records::event(number));
-    let told = records::told(&record.head.base);
-    // A later occurrence of the same fact has taken the place over.
-    if draft.read::<Told>(&told)?.is_some_and(|told| told.event == number) {
-        draft.delete(told);
+    let key = records::told(&record.head.base);
+    // A later occurrence of the same fact may have taken the place over.
+    let of_this = |told: &Told| told.event == number;
+    if let Some(told) = told_under(draft, &key)?.filter(of_this) {
+        draft.delete(key);
+        if let Some(undated) = told.undated {
+            let key = records::told_dated(&undated);
+            if told_under(draft, &key)?.is_some_and(|told| of_this(&told)) {
+                draft.delete(key);
+            }
+        }
     }
     Ok(true)
+}
+
+/// What was told under a key. A record that cannot be read is no reason to keep its event: it is removed with it.
+fn told_under(draft: &mut Draft<'_>, key: &[u8]) -> Result<Option<Told>, StoreError> {
+    match draft.read::<Told>(key) {
+        Err(StoreError::Record { .. }) => {
+            draft.delete(key.to_vec());
+            Ok(None)
+        }
+        other => other,
+    }
 }

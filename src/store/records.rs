@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `E` event | [`EventRecord`]: an event and its JSON |
 //! | `T` id of the first occurrence | [`Told`]: which event a fact made |
+//! | `U` id of the fact without its date | [`Told`]: which event the last dated one made |
 //! | `S` session key | the session's record (the session room's) |
 //! | `X` time, session key | nothing: when to look whether the session's record can go |
 //! | `L` login key | [`Login`]: the `auth.accept` that a session may find |
@@ -187,6 +188,11 @@ pub fn event(number: EventNumber) -> Key {
 /// The key of a told fact.
 pub fn told(base: &[u8; 16]) -> Key {
     key(b'T', &[base])
+}
+
+/// The key of a told fact that was dated, by what it is without its date.
+pub fn told_dated(undated: &[u8; 16]) -> Key {
+    key(b'U', &[undated])
 }
 
 /// The key of a session.

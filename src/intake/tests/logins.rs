@@ -1,4 +1,4 @@
-//! Logins and their sessions, posted events, bookmarks.
+//! Logins and their sessions, the same packet by several paths, posted events, bookmarks.
 
 use super::*;
 use crate::exchange::{Bookmark, Post, Reply};
@@ -123,4 +123,57 @@ fn bookmarks_are_written_with_what_they_mark_and_found_by_their_source() {
     let items: Vec<_> =
         found.iter().map(|(key, place)| (records::read_bookmark("detail", key).unwrap(), &place[..])).collect();
     assert_eq!(items, [(&b"file-1"[..], &b"17"[..])]);
+}
+
+/// The same packet as FreeRADIUS passes it on: with a date of its own, so many seconds after the receipt.
+fn stamped(exchange: &Exchange, after: i64) -> Exchange {
+    let mut copy = exchange.clone();
+    let seconds = exchange.received_at.as_second() + after;
+    copy.request.push(Attribute {
+        id: numbers::EVENT_TIMESTAMP,
+        name: "t".into(),
+        value: Value::Integer(seconds.cast_unsigned()),
+    });
+    copy
+}
+
+fn undated(status: u64, session: &str) -> Exchange {
+    let mut exchange = packet(status, session, 0);
+    exchange.request.remove(numbers::EVENT_TIMESTAMP);
+    exchange
+}
+
+#[test]
+fn a_packet_that_was_dated_on_one_path_only_is_one_event_whichever_comes_first() {
+    let store = MemoryStore::default();
+    let planner = Planner::new("node".into(), vec![route("crm", &["*"])], &store).unwrap();
+    let event = |kind| Came::Event(kind);
+    let start = undated(START, "a");
+    let relay_first = [start.clone(), stamped(&start, 0), stamped(&start, 1), start.clone()];
+    let came = take_in(&planner, &store, &relay_first);
+    assert_eq!(came, [event(EventType::SessionStart), Came::Repeat, Came::Repeat, Came::Repeat]);
+    let stop = undated(STOP, "a");
+    let spool_first = [stamped(&stop, 1), stop.clone(), stamped(&stop, 0), stamped(&stop, 2)];
+    let came = take_in(&planner, &store, &spool_first);
+    assert_eq!(came, [event(EventType::SessionStop), Came::Repeat, Came::Repeat, Came::Repeat]);
+    // Dates of the NAS's own that lie further apart are two facts.
+    let on = undated(7, "");
+    let came = take_in(&planner, &store, &[stamped(&on, 0), stamped(&on, 60), stamped(&on, 61), stamped(&on, 0)]);
+    assert_eq!(came, [event(EventType::NasOn), event(EventType::NasOn), Came::Repeat, Came::Repeat]);
+}
+
+#[test]
+fn what_is_known_of_dates_is_forgotten_with_its_event() {
+    let store = MemoryStore::default();
+    let planner = Planner::new("node".into(), vec![route("crm", &["*"])], &store).unwrap();
+    let start = undated(START, "a");
+    take_in(&planner, &store, &[stamped(&start, 0), undated(START, "b")]);
+    settle(&planner, &store, "crm", 0, Then::Delivered);
+    settle(&planner, &store, "crm", 1, Then::Delivered);
+    let known = || store.range(b"T", b"V", 100).unwrap().len();
+    assert_eq!(known(), 3);
+    let mut plan = planner.plan(&store);
+    planner.forget(&mut plan, &store, &options(0), now() + 7_200_000, 0).unwrap();
+    plan.commit(&store, Durability::Lazy).unwrap();
+    assert_eq!(known(), 0);
 }
