@@ -18,6 +18,10 @@ use crate::event::Told;
 /// repeats a session id, user, device and all counters within five.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
+/// How far a date that was added on the way may lie from the arrival at another path: the clocks of two hosts, and the half
+/// minute for which a NAS sends again what may have reached only one of them (RFC 5080 §2.2.1).
+pub const ADDED: SignedDuration = SignedDuration::from_secs(30);
+
 /// How far apart two dates of one fact may be: Acct-Delay-Time and Event-Timestamp are whole seconds, each rounded.
 pub const ROUNDING: SignedDuration = SignedDuration::from_secs(3);
 
@@ -51,8 +55,8 @@ pub fn judge(before: Before, happened_at: Timestamp, is_dated: bool) -> Verdict 
         })
     };
     let repeated = match is_dated {
-        true => before.same.or(near(before.undated, WINDOW)).or(near(before.dated, ROUNDING)),
-        false => near(before.same, WINDOW).or(near(before.dated, WINDOW)),
+        true => before.same.or(near(before.undated, ADDED)).or(near(before.dated, ROUNDING)),
+        false => near(before.same, WINDOW).or(near(before.dated, ADDED)),
     };
     match (repeated, before.same) {
         (Some(told), _) => Verdict::Repeat(told.event),
@@ -87,10 +91,10 @@ mod tests {
     fn a_date_that_was_added_on_the_way_does_not_make_another_fact() {
         let by_relay = Before { undated: told(7, 0), ..Before::default() };
         assert_eq!(judge(by_relay, at(2), true), Verdict::Repeat(7));
-        assert_eq!(judge(by_relay, at(301), true), Verdict::New(0));
+        assert_eq!(judge(by_relay, at(31), true), Verdict::New(0));
         let by_spool = Before { dated: told(8, 0), ..Before::default() };
         assert_eq!(judge(by_spool, at(2), false), Verdict::Repeat(8));
-        assert_eq!(judge(by_spool, at(301), false), Verdict::New(0));
+        assert_eq!(judge(by_spool, at(-31), false), Verdict::New(0));
     }
 
     #[test]
