@@ -25,6 +25,7 @@ use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
 use crate::listen::{Address, Bound};
+use crate::priority::behind_radius;
 use crate::radius::dictionary::{Dictionary, DictionaryError};
 use crate::source::relay::Relay;
 use crate::source::{Inlet, Running, SourceError};
@@ -120,7 +121,11 @@ impl Daemon {
         let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?;
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("deliver").build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("deliver")
+            .on_thread_start(behind_radius)
+            .build()?;
         let mut bound = Vec::new();
         for address in &config.admin.listen {
             let listener = runtime.block_on(Bound::bind(address));

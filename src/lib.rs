@@ -16,6 +16,7 @@ pub mod intake;
 pub mod lab;
 pub mod listen;
 pub mod metrics;
+pub mod priority;
 pub mod radius;
 pub mod render;
 pub mod route;

@@ -18,14 +18,16 @@ struct Room {
     may_use: &'static [&'static str],
 }
 
-/// What every room may use: a value that must not be printed, the names of metrics, and where HTTP is answered.
-const LEAVES: &[&str] = &["secret", "metrics", "listen"];
+/// What every room may use: a value that must not be printed, the names of metrics, where HTTP is answered, and which
+/// threads come first.
+const LEAVES: &[&str] = &["secret", "metrics", "listen", "priority"];
 
 const ROOMS: &[Room] = &[
     // Leaves use nothing.
     Room { name: "secret", may_use: &[] },
     Room { name: "metrics", may_use: &[] },
     Room { name: "listen", may_use: &[] },
+    Room { name: "priority", may_use: &[] },
     // Along the pipeline.
     Room { name: "radius", may_use: &[] },
     Room { name: "trace", may_use: &["radius"] },
@@ -173,7 +175,7 @@ mod it_can_fail {
         assert_eq!(
             told,
             [
-                "src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics, listen)"
+                "src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics, listen, priority)"
             ]
         );
     }

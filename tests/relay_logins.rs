@@ -19,7 +19,7 @@ use support::verbs::{wait_until, wait_until_status};
 use support::witness::{SECRET, Taken, Witness};
 use tempfile::TempDir;
 
-const EVENTS: &str = "events = [\"auth.*\", \"session.*\", \"coa.*\", \"disconnect.*\"]";
+const EVENTS: &str = "events = [\"auth.*\", \"auth.challenge\", \"session.*\", \"coa.*\", \"disconnect.*\"]";
 
 struct Site {
     server: AuthServer,

@@ -8,12 +8,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::Admin;
 use super::deliveries::{ListError, Selection};
-use super::endpoints::{Done, Wanted};
+use super::endpoints::Wanted;
+use super::events;
 
 /// The API's description, as it is served.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -25,6 +27,8 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/show", get(show))
         .route("/api/v1/deliveries/retry", post(retry))
+        .route("/api/v1/events", get(list_events))
+        .route("/api/v1/events/replay", post(replay))
         .route("/api/v1/endpoints/enable", post(enable))
         .route("/api/v1/endpoints/disable", post(disable))
         .route("/api/v1/endpoints/drop", post(drop_endpoint))
@@ -83,9 +87,18 @@ async fn show(State(admin): State<Arc<Admin>>, Query(selection): Query<Selection
 }
 
 async fn retry(State(admin): State<Arc<Admin>>, Json(selection): Json<Selection>) -> Result<Response, ListError> {
-    // The writer answers after its commit; meanwhile this thread may do nothing else.
-    let revived = tokio::task::spawn_blocking(move || admin.retry(&selection)).await;
-    Ok(Json(revived.unwrap_or(Err(ListError::Stopping))?).into_response())
+    by_the_writer(move || admin.retry(&selection)).await
+}
+
+async fn list_events(
+    State(admin): State<Arc<Admin>>,
+    Query(selection): Query<events::Selection>,
+) -> Result<Response, ListError> {
+    Ok(Json(admin.events(&selection)?).into_response())
+}
+
+async fn replay(State(admin): State<Arc<Admin>>, Json(wanted): Json<events::Replay>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.replay(&wanted)).await
 }
 
 async fn enable(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
@@ -101,7 +114,9 @@ async fn drop_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wante
 }
 
 /// The writer answers after its commit; meanwhile this thread may do nothing else.
-async fn by_the_writer(deed: impl FnOnce() -> Result<Done, ListError> + Send + 'static) -> Result<Response, ListError> {
+async fn by_the_writer<T: Serialize + Send + 'static>(
+    deed: impl FnOnce() -> Result<T, ListError> + Send + 'static,
+) -> Result<Response, ListError> {
     let done = tokio::task::spawn_blocking(deed).await;
     Ok(Json(done.unwrap_or(Err(ListError::Stopping))?).into_response())
 }

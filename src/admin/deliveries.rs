@@ -165,6 +165,13 @@ struct Cursor {
 #[error("`after` is not the `next` of a page: {0:?}")]
 pub struct BadCursor(String);
 
+impl BadCursor {
+    /// Of this text.
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl FromStr for Cursor {
     type Err = BadCursor;
 

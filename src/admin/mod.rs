@@ -7,6 +7,7 @@ pub mod api;
 pub mod client;
 pub mod deliveries;
 pub mod endpoints;
+pub mod events;
 pub mod options;
 pub mod scrape;
 pub mod status;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use http::HeaderName;
-use jiff::{Span, SpanRelativeTo};
+use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::deliver::options::SignatureOptions;
 use crate::deliver::sign::{DEFAULT_HEADER, Signer};
+use crate::event::EventId;
 use crate::secret::Secret;
 
 /// How requests are signed.
@@ -100,4 +101,22 @@ pub fn share(text: &str) -> Result<f64, String> {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
         _ => Err(format!("{text:?} is no share between 0 and 1; write for example 0.01")),
     }
+}
+
+/// An event's id.
+pub fn event_id(text: &str) -> anyhow::Result<EventId> {
+    EventId::parse(text)
+        .with_context(|| format!("{text:?} is not an event id, such as 3f0e4c7a-52d1-8b6e-9a53-0c5d8a1be1f2"))
+}
+
+/// A time, or a span before now.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let wrong = |error: &dyn std::fmt::Display| format!("neither a time nor a span such as 90m, 2h or 3d: {error}");
+    let span: Span = text.parse().map_err(|error| wrong(&error))?;
+    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| wrong(&error))?;
+    let span = Duration::try_from(span).map_err(|error| wrong(&error))?;
+    Timestamp::now().checked_sub(span).map_err(|error| wrong(&error))
 }

@@ -1,17 +1,17 @@
 //! `radhook deliveries`: what waits, what was given up, what was taken; and sending again.
 
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Subcommand;
-use jiff::{SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
 
+use super::arguments::{event_id, moment};
 use super::config::ConfigArg;
 use super::{daemon, exit};
 use crate::admin::client::AdminClient;
 use crate::admin::deliveries::{Attempt, Delivery, Page, Revived, Selection, State};
-use crate::event::{EventId, EventType, rfc3339};
+use crate::event::{EventType, rfc3339};
 
 /// See what waits, what was given up and what was taken, and send again
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ struct Which {
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<EventType>,
     /// Only of events that arrived since: a time (2026-11-22T10:00:00Z) or a span (90m, 2h, 3d)
-    #[arg(long, value_parser = since)]
+    #[arg(long, value_parser = moment)]
     since: Option<Timestamp>,
 }
 
@@ -252,21 +252,4 @@ fn whole(delivery: &Delivery, first: bool) -> anyhow::Result<()> {
         println!("          {}  {:>6} ms  {}", rfc3339(attempt.at), attempt.took_ms, said(attempt));
     }
     Ok(())
-}
-
-fn event_id(text: &str) -> anyhow::Result<EventId> {
-    EventId::parse(text)
-        .with_context(|| format!("{text:?} is not an event id, such as 3f0e4c7a-52d1-8b6e-9a53-0c5d8a1be1f2"))
-}
-
-/// A time, or a span before now.
-fn since(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let wrong = |error: &dyn std::fmt::Display| format!("neither a time nor a span such as 90m, 2h or 3d: {error}");
-    let span: jiff::Span = text.parse().map_err(|error| wrong(&error))?;
-    let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| wrong(&error))?;
-    let span = Duration::try_from(span).map_err(|error| wrong(&error))?;
-    Timestamp::now().checked_sub(span).map_err(|error| wrong(&error))
 }

@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod emit;
 pub mod endpoints;
+pub mod events;
 pub mod freeradius;
 mod interrupt;
 pub mod listen;
@@ -38,6 +39,7 @@ enum Verb {
     Demo(demo::Args),
     Status(status::Args),
     Endpoints(endpoints::Args),
+    Events(events::Args),
     Deliveries(deliveries::Args),
     Emit(emit::Args),
     Store(store::Args),
@@ -71,6 +73,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Endpoints(args) => endpoints::run(args),
+        Verb::Events(args) => events::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Emit(args) => emit::run(args),
         Verb::Store(args) => store::run(args),

@@ -9,6 +9,7 @@ pub mod health;
 mod house;
 mod logins;
 pub mod plan;
+pub mod replay;
 mod room;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
+use replay::{Replayed, Rows};
 use room::Room;
 
 /// Submissions that wait for the writer. Each holds at most one receive batch of its source; beyond that sources wait,
@@ -63,6 +65,19 @@ pub enum Command {
         events: Vec<EventNumber>,
         /// Gets how many there were.
         answer: Sender<Result<usize, StoreError>>,
+    },
+    /// Queue events of the history for an endpoint once more.
+    Replay {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// The events, in the order of their numbers.
+        events: Vec<EventNumber>,
+        /// It is the first page, so that no row of an earlier replay goes on.
+        begins: bool,
+        /// Only counts.
+        rehearse: bool,
+        /// Gets what came of it; `None` where no such endpoint is configured.
+        answer: Sender<Result<Option<Replayed>, StoreError>>,
     },
     /// Change how an endpoint stands: enable or disable it.
     Turn {
@@ -111,8 +126,15 @@ pub fn start(
     let (reports, reported) = unbounded();
     let (commands, commanded) = bounded(16);
     let health = Arc::new(Health::default());
-    let writer =
-        Writer { store, planner, options, unwritten: Vec::new(), health: Arc::clone(&health), room: Room::default() };
+    let writer = Writer {
+        store,
+        planner,
+        options,
+        unwritten: Vec::new(),
+        health: Arc::clone(&health),
+        room: Room::default(),
+        rows: Rows::default(),
+    };
     let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let _ends = ends;
         writer.run(&submitted, &reported, &commanded);
@@ -128,6 +150,8 @@ struct Writer {
     unwritten: Vec<Report>,
     health: Arc<Health>,
     room: Room,
+    /// Of the replay that goes on.
+    rows: Rows,
 }
 
 impl Writer {
@@ -143,6 +167,9 @@ impl Writer {
                     Ok(Command::Revive { endpoint, events, answer }) => {
                         // Whoever asked may have gone; the deed is done all the same.
                         let _ = answer.send(self.revive(&endpoint, &events));
+                    }
+                    Ok(Command::Replay { endpoint, events, begins, rehearse, answer }) => {
+                        let _ = answer.send(self.replay(&endpoint, &events, begins, rehearse));
                     }
                     Ok(Command::Turn { endpoint, disabled, answer }) => {
                         let _ = answer.send(self.turn(&endpoint, disabled));
@@ -255,6 +282,26 @@ impl Writer {
         let rung = plan.commit(&*self.store, Durability::Durable)?;
         self.planner.ring(rung);
         Ok(revived)
+    }
+
+    fn replay(
+        &mut self,
+        endpoint: &str,
+        events: &[EventNumber],
+        begins: bool,
+        rehearse: bool,
+    ) -> Result<Option<Replayed>, StoreError> {
+        if begins {
+            self.rows = Rows::default();
+        }
+        let now = Timestamp::now().as_millisecond();
+        let mut plan = self.planner.plan(&*self.store);
+        let replayed = self.planner.replay(&mut plan, &mut self.rows, endpoint, events, rehearse, now)?;
+        if !plan.is_empty() {
+            let rung = plan.commit(&*self.store, Durability::Durable)?;
+            self.planner.ring(rung);
+        }
+        Ok(replayed)
     }
 
     /// An operator enables or disables an endpoint. Says whether it stood otherwise before.

@@ -1,4 +1,6 @@
 //! `events = ["auth.accept", "session.*"]`: globs over event types.
+//!
+//! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
 
 use crate::event::EventType;
 
@@ -15,7 +17,9 @@ impl Subscription {
         let mut types = Vec::new();
         for pattern in patterns {
             let before = types.len();
-            types.extend(EventType::ALL.iter().copied().filter(|kind| glob(pattern, kind.name())));
+            let meant =
+                |kind: &EventType| pattern == kind.name() || (glob(pattern, kind.name()) && !is_written_out(*kind));
+            types.extend(EventType::ALL.iter().copied().filter(meant));
             if types.len() == before {
                 return Err(pattern);
             }
@@ -38,6 +42,11 @@ impl Default for Subscription {
     }
 }
 
+/// Whether no glob stands for this type.
+fn is_written_out(kind: EventType) -> bool {
+    kind == EventType::AuthChallenge
+}
+
 /// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
@@ -58,6 +67,8 @@ mod tests {
         assert!(wants(&["session.*"], EventType::SessionStart));
         assert!(wants(&["*.stop"], EventType::SessionStop));
         assert!(wants(&["*"], EventType::NasOn));
+        assert!(wants(&["auth.challenge"], EventType::AuthChallenge));
+        assert!(!wants(&["auth.*", "*"], EventType::AuthChallenge), "it must be written out");
         assert!(!wants(&["session.start"], EventType::SessionStop));
         assert!(!wants(&["nas.*"], EventType::SessionStop));
     }

@@ -88,6 +88,22 @@ impl<'d, 'a> Queue<'d, 'a> {
         })
     }
 
+    /// Queues an event again that was settled here before, or never came here: it is offered once more, and what became of
+    /// it before is forgotten.
+    pub fn push_again(&mut self, event: EventNumber, now: i64, after: Option<EventNumber>) -> Result<(), StoreError> {
+        self.draft.delete(records::done(self.id, event));
+        let dead = records::dead(self.id, event);
+        if self.draft.get(&dead)?.is_some() {
+            self.draft.delete(dead);
+            // It was offered, and is not given up any more.
+            self.count(|tally| {
+                tally.received -= 1;
+                tally.dead -= 1;
+            })?;
+        }
+        self.push(event, now, after)
+    }
+
     /// An attempt failed; the next is due at `due`.
     pub fn postpone(&mut self, event: EventNumber, attempt: Attempt, due: i64) -> Result<(), StoreError> {
         let Some(mut pending) = self.take(event)? else { return Ok(()) };

@@ -24,6 +24,7 @@ use super::log_limit::LogLimit;
 use super::{Inlet, SourceError};
 use crate::exchange::{Bookmark, Exchange, Stored, Submission};
 use crate::metrics::{OBSERVED_DROPS, OBSERVED_PACKETS};
+use crate::priority::behind_radius;
 pub use watch::{Outcome, Seen, Sighting, Watch};
 
 /// Datagrams that wait to be looked at: a second of a busy relay. At 4,096 octets each that is 32 MiB.
@@ -164,7 +165,10 @@ pub fn start(
     let feed = Feed { fed, full: drops("queue_full") };
     let thread = std::thread::Builder::new()
         .name(format!("see-{kind}"))
-        .spawn(move || thread.run())
+        .spawn(move || {
+            behind_radius();
+            thread.run();
+        })
         .map_err(|error| SourceError::Thread { name: Arc::clone(name), error })?;
     Ok((feed, Observer { thread: Some(thread), stop }))
 }

@@ -1,0 +1,158 @@
+//! `GET /api/v1/events`: the history, by type, time, session and id, in pages; and `POST /api/v1/events/replay`: sending
+//! it to an endpoint once more.
+
+use crossbeam_channel::bounded;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Admin;
+use super::deliveries::{BadCursor, ListError};
+use crate::event::{EventId, EventType};
+use crate::intake::Command;
+use crate::store::Store;
+use crate::store::records::{self, EventNumber, EventRecord};
+
+/// How many records one page looks at, whatever it finds.
+const LOOKED_AT: usize = 5_000;
+
+/// The most events in one page.
+pub const PAGE: usize = 1_000;
+
+/// Which events are meant. Absent parts do not matter.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Selection {
+    /// Only of this type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<EventType>,
+    /// Only what arrived at this time or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only what arrived before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Only of this session: its `id`, or its `unique_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Only this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<EventId>,
+    /// How many a page holds at most; [`PAGE`] unless smaller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the last page ended: its `next`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// Some events, and where to go on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page {
+    /// The events, in the order in which they arrived.
+    pub events: Vec<Event>,
+    /// Given back as `after`, gets the next page; absent at the end. A page may be empty and yet have a next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One event of the history.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Its number in the store.
+    #[serde(skip)]
+    number: EventNumber,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The event itself.
+    pub event: Box<RawValue>,
+}
+
+/// What is to be sent once more, and to whom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Replay {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Which events.
+    #[serde(flatten)]
+    pub selection: Selection,
+}
+
+/// What a page of a replay came to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Queued, or of a dry run: would be.
+    pub queued: usize,
+    /// Not queued: they wait there already.
+    pub waiting: usize,
+    /// Not queued: the endpoint does not ask for their type.
+    pub not_wanted: usize,
+    /// Given back as `after`, goes on; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Admin {
+    /// One page of the events that are meant.
+    pub fn events(&self, selection: &Selection) -> Result<Page, ListError> {
+        let bad = |text: &String| BadCursor::new(text);
+        let first: EventNumber = match &selection.after {
+            Some(after) => after.parse().map_err(|_| bad(after))?,
+            None => 0,
+        };
+        let limit = selection.limit.unwrap_or(PAGE).clamp(1, PAGE);
+        let mut events = Vec::new();
+        let entries = self.store.range(&records::event(first), &records::event(EventNumber::MAX), LOOKED_AT)?;
+        for (key, bytes) in &entries {
+            let Some(number) = records::read_event(key) else { continue };
+            let EventRecord { head, json } = EventRecord::decode(key, bytes)?;
+            let meant = selection.kind.is_none_or(|kind| kind == head.kind)
+                && selection.since.is_none_or(|since| head.received_at >= since.as_millisecond())
+                && selection.until.is_none_or(|until| head.received_at < until.as_millisecond())
+                && selection.id.is_none_or(|id| id == head.id)
+                && selection.session.as_deref().is_none_or(|session| belongs_to(&json, session));
+            let event = String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok());
+            if let (true, Some(event)) = (meant, event) {
+                let received_at = Timestamp::from_millisecond(head.received_at).unwrap_or(Timestamp::UNIX_EPOCH);
+                events.push(Event { id: head.id, number, kind: head.kind, received_at, event });
+            }
+            if events.len() == limit {
+                return Ok(Page { events, next: Some((number + 1).to_string()) });
+            }
+        }
+        let last = entries.last().and_then(|(key, _)| records::read_event(key));
+        let next = last.filter(|_| entries.len() == LOOKED_AT).map(|number| (number + 1).to_string());
+        Ok(Page { events, next })
+    }
+
+    /// Queues one page of the events that are meant for an endpoint, once more.
+    pub fn replay(&self, wanted: &Replay) -> Result<Replayed, ListError> {
+        let page = self.events(&wanted.selection)?;
+        let (answer, answered) = bounded(1);
+        let command = Command::Replay {
+            endpoint: wanted.endpoint.as_str().into(),
+            events: page.events.iter().map(|event| event.number).collect(),
+            begins: wanted.selection.after.is_none(),
+            rehearse: wanted.dry_run,
+            answer,
+        };
+        self.intake.commands.send(command).map_err(|_| ListError::Stopping)?;
+        let done = answered.recv().map_err(|_| ListError::Stopping)??;
+        let done = done.ok_or_else(|| ListError::NoEndpoint(wanted.endpoint.clone()))?;
+        Ok(Replayed { queued: done.queued, waiting: done.waiting, not_wanted: done.not_wanted, next: page.next })
+    }
+}
+
+/// Whether an event is of this session.
+fn belongs_to(json: &[u8], session: &str) -> bool {
+    let Ok(event) = serde_json::from_slice::<serde_json::Value>(json) else { return false };
+    let of = &event["data"]["session"];
+    of["id"] == session || of["unique_id"] == session
+}
