@@ -1,7 +1,7 @@
 //! radhook: RADIUS in, webhooks out.
 //!
 //! Packets come in on the left, signed HTTP requests leave on the right, and between the two stands a store that is
-//! on disk before anything is acknowledged. `docs/ARCHITECTURE.md` tells the rooms and the three paths through them.
+//! on disk before anything is acknowledged. `docs/ARCHITECTURE.md` tells the rooms and the paths through them.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -61,6 +61,9 @@ const ALL_BENEATH_CLI: [&str; 15] = [
     "config", "lab", "daemon", "trace",
 ];
 
+/// Where the picture is drawn.
+const PAGE: &str = include_str!("../docs/ARCHITECTURE.md");
+
 /// A longer file tells that there are two things in it.
 const MAX_LINES: usize = 500;
 
@@ -72,6 +75,41 @@ fn every_file_belongs_to_a_room_and_names_only_what_its_room_may_use() {
     let breaches = breaches(&files);
 
     assert!(breaches.is_empty(), "\n{}\n", breaches.join("\n"));
+}
+
+#[test]
+fn the_page_has_this_table() {
+    let rooms = ROOMS.iter().filter(|room| !LEAVES.contains(&room.name) && !["lib", "main"].contains(&room.name));
+    let told: Vec<(String, BTreeSet<String>)> = rooms_of_the_page();
+    let held: Vec<&Room> = rooms.collect();
+    let names: BTreeSet<&str> = held.iter().map(|room| room.name).collect();
+    assert_eq!(told.iter().map(|(name, _)| name.as_str()).collect::<BTreeSet<_>>(), names);
+    for room in held {
+        let (_, may_use) = told.iter().find(|(name, _)| name == room.name).expect("the names are the same");
+        let held: BTreeSet<String> = room.may_use.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(*may_use, held, "`{}` of docs/ARCHITECTURE.md", room.name);
+    }
+    for leaf in LEAVES {
+        assert!(PAGE.contains(&format!("`{leaf}.rs`")), "docs/ARCHITECTURE.md does not name the leaf {leaf}");
+    }
+}
+
+/// The rooms of the page's table, each with those it may use: named one by one, or `all above` with or without some.
+fn rooms_of_the_page() -> Vec<(String, BTreeSet<String>)> {
+    let name = |quoted: &str| quoted.trim_end_matches('/').trim_end_matches(".rs").to_owned();
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(name).collect::<BTreeSet<String>>();
+    let mut rooms: Vec<(String, BTreeSet<String>)> = Vec::new();
+    let rows = PAGE.lines().skip_while(|line| !line.starts_with("| room |")).skip(2);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let above = || rooms.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<String>>();
+        let may_use = match cells[2].strip_prefix("all above") {
+            Some(but) => above().difference(&quoted(but)).cloned().collect(),
+            None => quoted(cells[2]),
+        };
+        rooms.push((name(cells[0].trim_matches('`')), may_use));
+    }
+    rooms
 }
 
 #[test]

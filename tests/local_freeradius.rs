@@ -34,7 +34,7 @@ struct Server {
 impl Server {
     fn start(radhook: SocketAddr) -> Self {
         let accounting = support::free_udp_port();
-        let module = block("rest radhook_rest {").replace(RECIPE_ADDRESS, &radhook.to_string());
+        let module = block("rest rest_radhook {").replace(RECIPE_ADDRESS, &radhook.to_string());
         let policy = block("radhook_login {");
         let users = "bob Cleartext-Password := \"hunter2\"\n\tReply-Message = \"hello \\\"you\\\" & ü\",\n\
              \tSession-Timeout = 3600,\n\tClass = 0xab01,\n\tTunnel-Private-Group-Id:1 = \"20\",\n\
@@ -52,7 +52,7 @@ impl Server {
                  listen {{\n type = acct\n ipaddr = 127.0.0.1\n port = {accounting}\n }}\n\
                  authorize {{\n files\n chap\n pap\n }}\n\
                  authenticate {{\n Auth-Type PAP {{\n pap\n }}\n Auth-Type CHAP {{\n chap\n }}\n }}\n\
-                 accounting {{\n radhook_rest\n }}\n\
+                 accounting {{\n rest_radhook\n }}\n\
                  post-auth {{\n radhook_login\n Post-Auth-Type REJECT {{\n radhook_login\n }}\n }}\n}}\n",
                 users = file.display(),
             )
