@@ -4,9 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 
 use serde_json::Value;
 use support::daemon::{Config, Daemon};
@@ -15,6 +13,7 @@ use support::freeradius::NAS_SECRET;
 use support::freeradius_auth::{AuthOptions, AuthServer, PASSWORD, USER};
 use support::own_loopback;
 use support::radclient::{Answers, Radclient, session};
+use support::secrets::{self, Places};
 use support::verbs::{wait_until, wait_until_status};
 use support::witness::{SECRET, Taken, Witness};
 use tempfile::TempDir;
@@ -174,15 +173,13 @@ fn no_password_key_or_eap_octet_is_in_any_event_log_or_store() {
         let login = site.eap(eap, site.daemon.relay());
         assert!(login.succeeded, "{}", login.output);
         events += login.replies.len();
-        secrets.extend(login.keys.iter().cloned());
-        secrets.extend(login.eap_messages.iter().cloned());
-        secrets.extend(login.vendor_specific.iter().cloned());
+        secrets.extend(secrets::of_login(&login));
     }
     let packets = ["User-Password", "CHAP-Password", "MS-CHAP-Password"]
         .map(|kind| format!("User-Name = {USER}, {kind} = \"{PASSWORD}\", NAS-IP-Address = 192.0.2.1"));
     let answers = Radclient::auth(site.daemon.relay(), NAS_SECRET).send(&packets);
     assert_eq!(answers.answered, 3, "{}", answers.output);
-    secrets.extend(hex_values(&answers.output));
+    secrets.extend(secrets::hex_values(&answers.output));
     events += 3;
     assert!(secrets.len() > 40, "only {} secrets were seen to look for", secrets.len());
     let taken = site.wait_until_taken(events);
@@ -191,50 +188,10 @@ fn no_password_key_or_eap_octet_is_in_any_event_log_or_store() {
     let Site { daemon, directory, .. } = site;
     assert!(daemon.stop().success());
 
-    let bodies = taken.iter().map(|taken| taken.body.to_string()).collect::<String>();
-    let mut places = vec![("an event".to_owned(), bodies.into_bytes()), ("the log".to_owned(), log.into_bytes())];
-    files(&directory.path().join("data"), &mut places);
-    assert!(places.len() > 3 && places.iter().any(|(_, octets)| contains(octets, b"auth.accept")), "there is a store");
-    let lower: Vec<Vec<u8>> = places.iter().map(|(_, octets)| octets.to_ascii_lowercase()).collect();
-    for secret in &secrets {
-        let raw: Option<Vec<u8>> = (0..secret.len() / 2 * 2)
-            .step_by(2)
-            .map(|at| u8::from_str_radix(secret.get(at..at + 2)?, 16).ok())
-            .collect();
-        for ((place, octets), lower) in places.iter().zip(&lower) {
-            assert!(!contains(lower, secret.to_ascii_lowercase().as_bytes()), "{secret} is in {place}");
-            if let Some(raw) = &raw {
-                assert!(!contains(octets, raw), "the octets {secret} are in {place}");
-            }
-        }
-    }
-}
-
-/// What radclient printed as hex: the CHAP and MS-CHAP passwords and keys. Not the Class, which is told.
-fn hex_values(output: &str) -> Vec<String> {
-    let lines = output.lines().filter(|line| !line.contains("Class"));
-    let values = lines.filter_map(|line| line.rsplit_once("= 0x"));
-    values.map(|(_, hex)| hex.trim().to_owned()).filter(|hex| hex.len() >= 16).collect()
-}
-
-fn files(directory: &Path, places: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(directory).expect("it can be read") {
-        let path = entry.expect("it can be read").path();
-        if path.is_dir() {
-            files(&path, places);
-        } else {
-            places.push((path.display().to_string(), without_room(fs::read(&path).expect("it can be read"))));
-        }
-    }
-}
-
-/// A file without the zeros that are room for what comes: most of a journal's segment.
-fn without_room(octets: Vec<u8>) -> Vec<u8> {
-    const ROOM: usize = 64;
-    octets.chunks(ROOM).filter(|chunk| chunk.iter().any(|octet| *octet != 0)).flatten().copied().collect()
-}
-
-fn contains(octets: &[u8], part: &[u8]) -> bool {
-    let starts = octets.iter().enumerate().filter(|(_, octet)| **octet == part[0]);
-    starts.map(|(at, _)| &octets[at..]).any(|rest| rest.starts_with(part))
+    let mut places = Places::default();
+    places.add("the log", &log);
+    places.add("the deliveries", &taken.iter().map(|taken| taken.body.to_string()).collect::<String>());
+    places.add_files(&directory.path().join("data"));
+    assert!(places.holding("auth.accept") > 1, "there is a store");
+    places.assert_free_of(&secrets);
 }

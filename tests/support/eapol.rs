@@ -1,7 +1,7 @@
 //! `eapol_test` of package eapoltest: hostapd's own supplicant and NAS, for logins by EAP.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::freeradius::command;
@@ -54,8 +54,17 @@ impl Login {
         Self::with_password(eap, server, secret, certificates, PASSWORD)
     }
 
+    /// As [`Login::new`], by a NAS with this address.
+    pub fn by_nas(nas: Ipv4Addr, eap: Eap, server: SocketAddr, secret: &str, certificates: &Path) -> Self {
+        Self::run(eap, server, secret, certificates, PASSWORD, &["-A", &nas.to_string()])
+    }
+
     /// As [`Login::new`], with another password than the right one.
     pub fn with_password(eap: Eap, server: SocketAddr, secret: &str, certificates: &Path, password: &str) -> Self {
+        Self::run(eap, server, secret, certificates, password, &[])
+    }
+
+    fn run(eap: Eap, server: SocketAddr, secret: &str, certificates: &Path, password: &str, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let at = |name: &str| certificates.join(name).display().to_string();
         let checks = format!("ca_cert=\"{}\"\ndomain_match=\"{SERVER_NAME}\"", at("ca.pem"));
@@ -81,7 +90,7 @@ impl Login {
             arguments.push("-n");
         }
         let mut command = command("eapol_test");
-        command.args(arguments).arg("-c").arg(config);
+        command.args(arguments).args(more).arg("-c").arg(config);
         let mut process = Process::start("eapol_test", &mut command);
         let succeeded = process.wait_until_exit().success();
         Self::read(succeeded, &process.lines(Stream::Stdout), process.transcript())

@@ -54,6 +54,8 @@ pub struct AuthOptions {
     pub reject: String,
     /// In `Post-Auth-Type Challenge`.
     pub challenge: String,
+    /// In `preacct`.
+    pub preacct: String,
     /// In `accounting`.
     pub accounting: String,
 }
@@ -72,6 +74,7 @@ impl Default for AuthOptions {
             post_auth: none(),
             reject: none(),
             challenge: none(),
+            preacct: none(),
             accounting: none(),
         }
     }
@@ -197,6 +200,7 @@ fn write_config(directory: &Path, ports: Ports, options: &AuthOptions) {
         ("@post_auth@", &options.post_auth),
         ("@reject@", &options.reject),
         ("@challenge@", &options.challenge),
+        ("@preacct@", &options.preacct),
         ("@accounting@", &options.accounting),
     ];
     write_template(directory, "auth.conf", "variant.conf", &words);
