@@ -94,7 +94,11 @@ fn fingerprint(
 ) -> Fingerprint {
     let Counters { input_octets, output_octets, input_packets, output_packets } = facts.counters;
     let of_session = |print: Fingerprint| match session {
-        Some(key) => print.bytes(Some(&key)).text(facts.user_name).text(facts.multi_session_id),
+        // The name may be rewritten on the way, so that it counts only where nothing else tells the user.
+        Some(key) => {
+            let user = facts.user_name.filter(|_| facts.calling_station_id.is_none());
+            print.bytes(Some(&key)).text(user).text(facts.multi_session_id)
+        }
         None => nas(print, facts, exchange.origin.address).text(facts.session_id),
     };
     of_session(Fingerprint::new(status.event().name()))

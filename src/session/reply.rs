@@ -5,10 +5,11 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Meaning, Meaningless, nas};
+use super::{Meaning, Meaningless, device, nas};
 use crate::event::station::Mac;
 use crate::event::{Auth, Data, EventType, Facts, Fingerprint};
 use crate::exchange::{Exchange, Reply};
+use crate::radius::authenticator::Authenticator;
 use crate::radius::{Code, Method};
 
 /// Reads what a request and its reply mean together.
@@ -71,22 +72,30 @@ fn happened_at(exchange: &Exchange, facts: &Facts<'_>) -> Timestamp {
     }
 }
 
-/// The Request Authenticator tells one login from every other, by whichever path it is seen; user and device stand beside
-/// it for a NAS that has no random numbers. Where a copy lost it, only its time is left; and one without either is a fact
-/// of its own, since losing a login would be worse than telling it twice.
+/// The Request Authenticator tells one login from every other, by whichever path it is seen: FreeRADIUS may rewrite the
+/// user's name before it copies. A NAS without random numbers is told by what it sends in their place; its users have only
+/// their names. Where a copy lost the authenticator, only its time is left; and a login without either is a fact of its own,
+/// since losing one would be worse than telling it twice.
 fn fingerprint(kind: EventType, exchange: &Exchange, facts: &Facts<'_>) -> Fingerprint {
     let print = Fingerprint::new(kind.name());
     let print = match exchange.login.authenticator {
-        Some(authenticator) => print.bytes(Some(&authenticator)),
+        Some(authenticator) if is_random(&authenticator) => print.bytes(Some(&authenticator)),
+        Some(authenticator) => print.bytes(Some(&authenticator)).text(facts.user_name),
         None => {
             let of_nas = nas(print, facts, exchange.origin.address).text(facts.nas_port_id).number(facts.nas_port);
+            let of_user = of_nas.text(facts.user_name);
             match facts.believable_event_timestamp(exchange.received_at) {
-                Some(time) => of_nas.number(Some(time.as_second().cast_unsigned())),
-                None => of_nas.number(Some(exchange.received_at.as_nanosecond() as u64)),
+                Some(time) => of_user.number(Some(time.as_second().cast_unsigned())),
+                None => of_user.number(Some(exchange.received_at.as_nanosecond() as u64)),
             }
         }
     };
-    print.text(facts.user_name).text(facts.calling_station_id).text(facts.session_id)
+    print.text(device(facts).as_deref()).text(facts.session_id)
+}
+
+/// Whether these may be random: of 2^128 only 256 are one octet over and over.
+fn is_random(authenticator: &Authenticator) -> bool {
+    authenticator.iter().any(|octet| *octet != authenticator[0])
 }
 
 /// Puts the reply, and the login if it is one, into the event's data.

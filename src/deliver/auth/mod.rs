@@ -137,7 +137,7 @@ impl Fetched {
 
 impl From {
     async fn fetch(&self, http: &Client) -> Result<Granted, String> {
-        let (request, read): (_, &(dyn Fn(&Value) -> Result<Granted, String> + Sync)) = match self {
+        let request = match self {
             Self::Token(options) => {
                 let mut request = http.request(options.method.clone(), options.url.clone()).headers(common());
                 if options.method != Method::GET || !options.body.is_empty() {
@@ -151,7 +151,7 @@ impl From {
                 {
                     request = request.header(AUTHORIZATION, value);
                 }
-                (request, &|answer| token(answer, &options.field, options.refresh))
+                request
             }
             Self::OAuth2(options) => {
                 let mut form = vec![("grant_type", "client_credentials".to_owned())];
@@ -166,7 +166,7 @@ impl From {
                 if let Some(value) = basic(&id, &Secret::new(secret)) {
                     request = request.header(AUTHORIZATION, value);
                 }
-                (request, &|answer| oauth2(answer))
+                request
             }
         };
         let mut answer = request.send().await.map_err(|error| describe(&error))?;
@@ -183,7 +183,10 @@ impl From {
         }
         let answer: Value =
             serde_json::from_slice(&body).map_err(|_| "the authentication server's answer is no JSON".to_owned())?;
-        read(&answer)
+        match self {
+            Self::Token(options) => token(&answer, &options.field, options.refresh),
+            Self::OAuth2(_) => oauth2(&answer),
+        }
     }
 }
 

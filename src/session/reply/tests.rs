@@ -12,7 +12,8 @@ fn text(id: AttributeId, name: &str, value: &str) -> Attribute {
 }
 
 fn login(method: Option<Method>) -> Login {
-    Login { authenticator: Some([7; 16]), method, rounds: Some(9) }
+    let random = [7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5, 9, 0, 4, 5, 2];
+    Login { authenticator: Some(random), method, rounds: Some(9) }
 }
 
 /// A login of anon at the lobby, and what came of it.
@@ -134,14 +135,25 @@ fn the_authenticator_makes_the_id_whichever_way_the_login_is_seen() {
     copied.login.rounds = None;
     assert_eq!(id(&seen), id(&copied));
     assert_eq!(told(&copied)["timestamp"], "2026-11-22T10:15:30.000Z");
-    // Another round, another outcome, another user behind a NAS without random numbers.
+    // Rewritten on the way: the user's name, and how the device is written.
+    let renamed = |exchange: &Exchange| {
+        let mut renamed = exchange.clone();
+        renamed.request.remove(numbers::USER_NAME);
+        renamed.request.remove(numbers::CALLING_STATION_ID);
+        renamed.request.push(text(numbers::USER_NAME, "User-Name", "somebody"));
+        renamed.request.push(text(numbers::CALLING_STATION_ID, "Calling-Station-Id", "AA-BB-CC-DD-EE-FF"));
+        renamed
+    };
+    assert_eq!(id(&seen), id(&renamed(&seen)));
+    // Another round, another outcome.
     let mut other = seen.clone();
-    other.login.authenticator = Some([8; 16]);
+    other.login.authenticator.as_mut().unwrap()[0] = 99;
     assert_ne!(id(&seen), id(&other));
     assert_ne!(id(&seen), id(&exchange(Some((Code::ACCESS_REJECT, vec![])))));
-    let mut other = seen.clone();
-    other.request.remove(numbers::USER_NAME);
-    assert_ne!(id(&seen), id(&other));
+    // A NAS without random numbers has only its users' names to tell them by.
+    let mut same = seen.clone();
+    same.login.authenticator = Some([0; 16]);
+    assert_ne!(id(&same), id(&renamed(&same)));
 }
 
 #[test]
