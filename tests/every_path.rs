@@ -76,7 +76,7 @@ impl Site {
             .table(&files)
             .client("nas", &NAS.to_string(), NAS_SECRET)
             .client("freeradius", "127.0.0.1", NAS_SECRET)
-            .endpoint("crm", &witness.url(), SECRET, "events = [\"auth.*\", \"session.*\", \"nas.*\"]")
+            .endpoint("crm", &witness.url(), SECRET, "events = [\"*\"]")
             .write();
         let daemon = Daemon::start(&config);
         Self { server, daemon, witness, config, directory }

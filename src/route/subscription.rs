@@ -1,6 +1,7 @@
 //! `events = ["auth.accept", "session.*"]`: globs over event types.
 //!
 //! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
+//! Only `*` alone is everything.
 
 use crate::event::EventType;
 
@@ -10,6 +11,9 @@ pub struct Subscription {
     types: Vec<EventType>,
 }
 
+/// The pattern that leaves nothing out.
+const EVERYTHING: &str = "*";
+
 impl Subscription {
     /// Reads globs, in which `*` stands for any run of characters. A pattern that matches no type of the catalogue is
     /// an error: the operator would wait for ever for such an event. Returns the offending pattern.
@@ -17,8 +21,10 @@ impl Subscription {
         let mut types = Vec::new();
         for pattern in patterns {
             let before = types.len();
-            let meant =
-                |kind: &EventType| pattern == kind.name() || (glob(pattern, kind.name()) && !is_written_out(*kind));
+            let meant = |kind: &EventType| match *kind {
+                EventType::AuthChallenge => pattern == kind.name() || pattern == EVERYTHING,
+                _ => glob(pattern, kind.name()),
+            };
             types.extend(EventType::ALL.iter().copied().filter(meant));
             if types.len() == before {
                 return Err(pattern);
@@ -42,11 +48,6 @@ impl Default for Subscription {
     }
 }
 
-/// Whether no glob stands for this type.
-fn is_written_out(kind: EventType) -> bool {
-    kind == EventType::AuthChallenge
-}
-
 /// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
@@ -68,7 +69,8 @@ mod tests {
         assert!(wants(&["*.stop"], EventType::SessionStop));
         assert!(wants(&["*"], EventType::NasOn));
         assert!(wants(&["auth.challenge"], EventType::AuthChallenge));
-        assert!(!wants(&["auth.*", "*"], EventType::AuthChallenge), "it must be written out");
+        assert!(wants(&["*"], EventType::AuthChallenge));
+        assert!(!wants(&["auth.*", "*.*"], EventType::AuthChallenge), "it must be written out");
         assert!(!wants(&["session.start"], EventType::SessionStop));
         assert!(!wants(&["nas.*"], EventType::SessionStop));
     }
