@@ -73,7 +73,7 @@ pub enum StartError {
 /// A running daemon.
 pub struct Daemon {
     runtime: Runtime,
-    relays: Vec<Relay>,
+    front: Front,
     sources: Vec<Box<dyn Running>>,
     intake: Intake,
     writer: JoinHandle<()>,
@@ -84,6 +84,34 @@ pub struct Daemon {
     stop_admin: watch::Sender<bool>,
     store: Arc<DurableStore>,
     addresses: Addresses,
+}
+
+/// The relays of a config, which pass packets on from the moment they are opened until this is dropped, though nobody may
+/// be watching: they wait neither for the store nor for anything else of the house.
+#[derive(Default)]
+pub struct Front(Vec<Relay>);
+
+impl Front {
+    /// Opens them.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
+        Ok(Self(sources::relays(&config.sources)?))
+    }
+
+    /// Whether the config has none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where they listen.
+    pub fn addresses(&self) -> Addresses {
+        let mut addresses = Addresses::default();
+        for relay in &self.0 {
+            let listen =
+                relay.local_addrs().iter().map(|address| (Arc::clone(relay.name()), "relay", address.to_string()));
+            addresses.sources.extend(listen);
+        }
+        addresses
+    }
 }
 
 /// Where a daemon listens: a port of 0 in the config has become a real one.
@@ -98,7 +126,14 @@ pub struct Addresses {
 impl Daemon {
     /// Starts everything. After an error nothing is left running. `metrics` renders what the process counts.
     pub fn start(config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
-        let relays = sources::relays(&config.sources)?;
+        let front = Front::open(config)?;
+        let daemon = Self::start_behind(&front, config, metrics)?;
+        Ok(daemon.with(front))
+    }
+
+    /// Starts everything behind relays that pass packets on already, and go on whatever comes of this. After an error
+    /// nothing else is left running.
+    pub fn start_behind(front: &Front, config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
         let dictionary = dictionary(&config.dictionary)?;
         let senders = config
             .endpoints
@@ -136,7 +171,7 @@ impl Daemon {
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
         let mut daemon = Self {
             runtime,
-            relays,
+            front: Front::default(),
             sources: Vec::new(),
             intake: intake.clone(),
             writer,
@@ -173,7 +208,7 @@ impl Daemon {
             readiness: intake.health.readiness(),
         };
         for options in &config.sources {
-            let started = sources::start(options, &inlet, &*table, daemon.runtime.handle(), &daemon.relays);
+            let started = sources::start(options, &inlet, &*table, daemon.runtime.handle(), &front.0);
             match started {
                 Ok(source) => {
                     let place = |place| (Arc::clone(options.name()), options.kind(), place);
@@ -214,6 +249,11 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// Takes the relays over: they end when everything else has.
+    pub fn with(self, front: Front) -> Self {
+        Self { front, ..self }
+    }
+
     /// Where it listens.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
@@ -245,7 +285,7 @@ impl Daemon {
             well = false;
         }
         // Until here they have passed packets on. What was under way is asked again.
-        self.relays.clear();
+        self.front.0.clear();
         info!("stopped");
         well
     }

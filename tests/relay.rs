@@ -321,3 +321,23 @@ fn with_a_full_disk_every_login_passes_and_events_go_on_when_there_is_room() {
     });
     daemon.kill9();
 }
+
+#[test]
+fn a_store_that_does_not_open_stops_no_login_and_the_rest_comes_when_it_can() {
+    let (directory, server) = (directory(), AuthServer::start());
+    // A file where the store's directory should be.
+    let in_the_way = directory.path().join("data");
+    std::fs::write(&in_the_way, "not a store").expect("it can be written");
+    let config = relay(directory.path(), "127.0.0.1:0", &[server.auth()], "");
+    let daemon = Daemon::start(&config);
+    daemon.wait_until_log("RELAYING ONLY");
+    let logins = logins(daemon.relay(), 4, Duration::ZERO);
+    wait_until_more(&logins, 100);
+    assert_eq!(verbs::radhook(&config, &["status"]).code, 4, "the rest is not there");
+    std::fs::remove_file(&in_the_way).expect("it can be removed");
+    daemon.wait_until_log("all of it is up now");
+    wait_until_status(&config, "it is ready", |status| status.ready);
+    wait_until_more(&logins, 100);
+    assert_all_let_in(&logins.finish());
+    assert!(daemon.stop().success());
+}

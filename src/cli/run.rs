@@ -1,18 +1,19 @@
 //! `radhook run`: the daemon in the foreground, as a service manager wants it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::config::ConfigArg;
 use super::exit;
-use crate::config;
-use crate::daemon::{Addresses, Daemon};
+use crate::config::{self, Config};
+use crate::daemon::{Addresses, Daemon, Front, StartError};
 use crate::metrics;
 
 /// Run the daemon in the foreground
@@ -43,6 +44,9 @@ enum LogFormat {
 /// Borders of the latency histograms, in seconds: from a receiver on the same host to the default timeout and beyond.
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
 
+/// How long relays stand alone before the rest is tried again: a store is read whole when it is opened.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<u8> {
     start_log(args.log_format, &args.log)?;
@@ -59,7 +63,13 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     };
     let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.install_recorder().context("metrics")?;
     metrics::describe();
-    let mut daemon = Daemon::start(&config, Some(recorder))?;
+    let front = Front::open(&config)?;
+    let started = match Daemon::start_behind(&front, &config, Some(recorder.clone())) {
+        Err(error) if !front.is_empty() => relay_only(args.log_format, &front, &config, &recorder, error)?,
+        started => Some(started?),
+    };
+    let Some(daemon) = started else { return Ok(exit::FAILED) };
+    let mut daemon = daemon.with(front);
     // Before anybody is told that it is up, who might then ask it to stop at once.
     let signals = daemon.runtime().block_on(async { Signals::catch() })?;
     ready(args.log_format, daemon.addresses());
@@ -68,6 +78,46 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let well = daemon.stop();
     Ok(if well && stopped.is_some_and(|stopped| stopped.is_ok()) { exit::DONE } else { exit::FAILED })
+}
+
+/// Passes packets on while the rest cannot start, and tries that again now and then: whoever stands in front must not take
+/// logins down because a store does not open. None when asked to stop meanwhile.
+fn relay_only(
+    format: LogFormat,
+    front: &Front,
+    config: &Config,
+    recorder: &PrometheusHandle,
+    mut error: StartError,
+) -> anyhow::Result<Option<Daemon>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::catch() })?;
+    ready(format, &front.addresses());
+    loop {
+        error!(%error, "RELAYING ONLY: packets pass and no event is made; the rest is started again every {TRY_AGAIN:?}");
+        let status = format!("relaying only: {error}");
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Status(&status)]) {
+            warn!(%error, "systemd could not be told");
+        }
+        let stopped = runtime.block_on(async {
+            tokio::select! {
+                _ = signals.terminate.recv() => true,
+                _ = signals.interrupt.recv() => true,
+                () = tokio::time::sleep(TRY_AGAIN) => false,
+            }
+        });
+        if stopped {
+            info!("stopping");
+            return Ok(None);
+        }
+        match Daemon::start_behind(front, config, Some(recorder.clone())) {
+            Ok(daemon) => {
+                info!("all of it is up now");
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("")]);
+                return Ok(Some(daemon));
+            }
+            Err(again) => error = again,
+        }
+    }
 }
 
 fn start_log(format: LogFormat, filter: &str) -> anyhow::Result<()> {
