@@ -207,12 +207,14 @@ impl Daemon {
             submissions: intake.submissions.clone(),
             readiness: intake.health.readiness(),
         };
+        let mut remarks = Vec::new();
         for options in &config.sources {
             let started = sources::start(options, &inlet, &*table, daemon.runtime.handle(), &front.0);
             match started {
                 Ok(source) => {
                     let place = |place| (Arc::clone(options.name()), options.kind(), place);
                     daemon.addresses.sources.extend(source.places().into_iter().map(place));
+                    remarks.push((Arc::clone(options.name()), source.remarks()));
                     daemon.sources.push(source);
                 }
                 Err(error) => {
@@ -231,6 +233,7 @@ impl Daemon {
             store_max_size: config.store.max_size,
             intake,
             sources: daemon.addresses.sources.clone(),
+            remarks,
             endpoints,
             metrics,
             token: config.admin.token.clone(),

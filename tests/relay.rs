@@ -200,9 +200,14 @@ fn a_server_that_is_gone_is_passed_over_at_once_and_asked_again_when_it_answers(
 fn probes_find_a_server_that_hangs_and_see_it_come_back() {
     let (directory, mut first, second) = (directory(), AuthServer::start(), AuthServer::start());
     let probe = format!("probe = {{ secret = \"{NAS_SECRET}\", interval = \"1s\" }}");
-    let daemon = Daemon::start(&relay(directory.path(), "127.0.0.1:0", &[first.auth(), second.auth()], &probe));
+    let config = relay(directory.path(), "127.0.0.1:0", &[first.auth(), second.auth()], &probe);
+    let daemon = Daemon::start(&config);
+    let remark = format!("! server {} does not answer", first.auth());
+    let is_remarked = || verbs::radhook(&config, &["status"]).stdout.contains(&remark);
+    assert!(!is_remarked());
     first.freeze();
     daemon.wait_until_log("it left 3 Status-Server packets in a row unanswered");
+    wait_until("status says so", || is_remarked().then_some(()));
     let during = logins(daemon.relay(), 4, Duration::from_millis(1));
     wait_until_more(&during, 20);
     let outcome = during.finish();
@@ -210,6 +215,7 @@ fn probes_find_a_server_that_hangs_and_see_it_come_back() {
     assert_eq!(outcome.resent, 0, "nobody is sent to the one that hangs");
     first.thaw();
     daemon.wait_until_log("the server is up: it answers");
+    wait_until("status has nothing to say of it", || (!is_remarked()).then_some(()));
     assert_eq!(daemon.stderr().iter().filter(|line| line.contains("the server is")).count(), 2, "a line per change");
 }
 

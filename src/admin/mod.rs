@@ -21,6 +21,7 @@ use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
 use crate::intake::Intake;
 use crate::secret::Secret;
+use crate::source::Remarks;
 use crate::store::DurableStore;
 use crate::store::records::EndpointId;
 
@@ -38,6 +39,8 @@ pub struct Admin {
     pub intake: Intake,
     /// Where packets come in: source name, type and address.
     pub sources: Vec<(Arc<str>, &'static str, String)>,
+    /// What is to be said of each source.
+    pub remarks: Vec<(Arc<str>, Remarks)>,
     /// The configured endpoints.
     pub endpoints: Vec<Endpoint>,
     /// What the process counts; `None` where nobody asked for it.

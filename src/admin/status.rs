@@ -65,8 +65,11 @@ pub struct Source {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Where it listens.
+    /// Where it listens, or what it reads.
     pub address: String,
+    /// What an operator should know of it: a server that does not answer, an interface that is not there, a backlog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// An endpoint: the conservation equation `received = delivered + pending + dead + filtered`, and how it does.
@@ -117,10 +120,15 @@ impl Admin {
         let place =
             |endpoint: &EndpointStatus| self.endpoints.iter().position(|own| *own.options.name == *endpoint.name);
         endpoints.sort_by_key(|endpoint| place(endpoint).unwrap_or(usize::MAX));
+        let remarks = |name: &str| {
+            let of_it = self.remarks.iter().filter(move |(of, _)| **of == *name);
+            of_it.flat_map(|(_, said)| said.all()).collect::<Vec<_>>()
+        };
         let source = |(name, kind, address): &(std::sync::Arc<str>, &str, String)| Source {
             name: name.to_string(),
             kind: (*kind).to_owned(),
             address: address.clone(),
+            remarks: remarks(name),
         };
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -45,6 +45,7 @@ fn print(status: &Status, now: Timestamp) {
     }
     for source in &status.sources {
         println!("source    {} ({}) on {}", source.name, source.kind, source.address);
+        source.remarks.iter().for_each(|remark| println!("          ! {remark}"));
     }
     println!("store     {}", store(&status.store));
     if status.endpoints.is_empty() {

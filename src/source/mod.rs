@@ -19,6 +19,7 @@ pub mod observer;
 mod options;
 mod pairing;
 pub mod relay;
+mod remarks;
 mod trust;
 mod udp;
 
@@ -35,6 +36,7 @@ use client::Clients;
 pub use options::{
     AccountingOptions, CaptureOptions, DetailOptions, LocalOptions, ProbeOptions, RelayOptions, SourceOptions,
 };
+pub use remarks::Remarks;
 
 /// What every source needs of the house.
 #[derive(Debug, Clone)]
@@ -53,6 +55,11 @@ pub struct Inlet {
 pub trait Running: Send {
     /// Where it listens or what it reads, in words for the ready line and the status.
     fn places(&self) -> Vec<String>;
+
+    /// What an operator should know of it.
+    fn remarks(&self) -> Remarks {
+        Remarks::default()
+    }
 
     /// Takes nothing more in, hands over what it has, and returns when its threads have ended.
     fn stop(self: Box<Self>);

@@ -14,10 +14,13 @@ use metrics::{Counter, Gauge, counter, gauge};
 use super::socket::{Buffers, Captured, OpenError, PacketSocket};
 use super::{is_of, sighting};
 use crate::metrics::{CAPTURE_OVERFLOWS, CAPTURE_UP, OBSERVED_DROPS};
-use crate::source::CaptureOptions;
 use crate::source::observer::Feed;
+use crate::source::{CaptureOptions, Remarks};
 use crate::trace::capture::Frame;
 use crate::trace::link::{Datagrams, LinkType};
+
+/// What is said of the interface.
+const INTERFACE: &str = "interface";
 
 /// Between two looks for an interface that is away.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -28,6 +31,7 @@ pub(super) struct Live {
     interface: String,
     ports: Vec<u16>,
     feed: Feed,
+    remarks: Remarks,
     stop: Arc<AtomicBool>,
     /// None while the interface is away.
     socket: Option<PacketSocket>,
@@ -54,6 +58,7 @@ impl Live {
         options: &CaptureOptions,
         interface: &str,
         feed: Feed,
+        remarks: Remarks,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, OpenError> {
         let socket = match PacketSocket::open(interface, &options.ports) {
@@ -74,6 +79,7 @@ impl Live {
             interface: interface.to_owned(),
             ports: options.ports.clone(),
             feed,
+            remarks,
             stop,
             socket,
             is_up: None,
@@ -142,6 +148,7 @@ impl Live {
         }
         self.is_up = Some(true);
         self.counters.up.set(1.0);
+        self.remarks.clear(INTERFACE);
     }
 
     fn goes(&mut self, error: &OpenError) {
@@ -160,5 +167,6 @@ impl Live {
         }
         self.is_up = Some(false);
         self.counters.up.set(0.0);
+        self.remarks.say(INTERFACE, format!("nothing is seen: {error}"));
     }
 }

@@ -21,7 +21,7 @@ use std::thread::{self, JoinHandle};
 use jiff::Timestamp;
 
 use super::observer::{self, Clock, Observer, Sighting};
-use super::{CaptureOptions, Inlet, Running, SourceError};
+use super::{CaptureOptions, Inlet, Remarks, Running, SourceError};
 use crate::exchange::Bookmark;
 use crate::trace::Datagram;
 use file::Reading;
@@ -41,6 +41,7 @@ pub fn start(
 ) -> Result<Box<dyn Running>, SourceError> {
     let refused = |what: String, error: io::Error| SourceError::Open { name: Arc::clone(&options.name), what, error };
     let stop = Arc::new(AtomicBool::new(false));
+    let remarks = Remarks::default();
     let watch = |clock| observer::start(&options.name, KIND, inlet, options.reply_timeout, clock);
     let spawn = |run: Box<dyn FnOnce() + Send>| {
         let thread = thread::Builder::new().name(KIND.to_owned()).spawn(run);
@@ -49,7 +50,7 @@ pub fn start(
     let (place, running) = match (&options.interface, &options.file) {
         (Some(interface), _) => {
             let (feed, observer) = watch(Clock::Live)?;
-            let live = Live::open(options, interface, feed, Arc::clone(&stop))
+            let live = Live::open(options, interface, feed, remarks.clone(), Arc::clone(&stop))
                 .map_err(|error| refused(format!("interface {interface}"), error.into()))?;
             (interface.clone(), Some((spawn(Box::new(|| live.run()))?, observer)))
         }
@@ -72,13 +73,14 @@ pub fn start(
         }
     };
     let (thread, observer) = running.unzip();
-    Ok(Box::new(CaptureSource { place, stop, thread, _observer: observer }))
+    Ok(Box::new(CaptureSource { place, remarks, stop, thread, _observer: observer }))
 }
 
 /// A running capture. It stops when it is dropped.
 #[derive(Debug)]
 struct CaptureSource {
     place: String,
+    remarks: Remarks,
     stop: Arc<AtomicBool>,
     /// None where there is nothing to read.
     thread: Option<JoinHandle<()>>,
@@ -89,6 +91,10 @@ struct CaptureSource {
 impl Running for CaptureSource {
     fn places(&self) -> Vec<String> {
         vec![self.place.clone()]
+    }
+
+    fn remarks(&self) -> Remarks {
+        self.remarks.clone()
     }
 
     fn stop(self: Box<Self>) {}

@@ -19,9 +19,12 @@ use super::quarantine::Quarantine;
 use super::story::{Kind, Teller, Told};
 use crate::exchange::{Bookmark, Exchange, Stored, Submission};
 use crate::metrics::{DETAIL_FILES, DETAIL_RECORDS, DETAIL_UNREAD};
-use crate::source::DetailOptions;
 use crate::source::log_limit::LogLimit;
+use crate::source::{DetailOptions, Remarks};
 use crate::trace::detail::Raw;
+
+/// What is said of what lies ahead.
+const UNREAD: &str = "unread";
 
 /// How often is looked for files and for what is new in them: as late an event may be.
 const LOOK: Duration = Duration::from_millis(500);
@@ -55,6 +58,7 @@ pub(super) struct Follower {
     teller: Teller,
     quarantine: Quarantine,
     intake: Sender<Submission>,
+    remarks: Remarks,
     /// Disconnected when it is to stop.
     stop: Receiver<()>,
     files: HashMap<Id, Followed>,
@@ -90,12 +94,14 @@ impl Follower {
         intake: Sender<Submission>,
         stop: Receiver<()>,
         bookmarks: Vec<Bookmark>,
+        remarks: Remarks,
     ) -> Self {
         let mut follower = Self {
             quarantine: Quarantine::new(options.quarantine.clone(), Arc::clone(&teller.dictionary)),
             options,
             teller,
             intake,
+            remarks,
             stop,
             files: HashMap::new(),
             bookmarks: HashMap::new(),
@@ -187,6 +193,10 @@ impl Follower {
         }
         let unread: u64 = self.files.values().map(Followed::unread).sum();
         gauge!(DETAIL_UNREAD, "source" => self.teller.name.to_string()).set(unread as f64);
+        match unread {
+            0 => self.remarks.clear(UNREAD),
+            unread => self.remarks.say(UNREAD, format!("{unread} octets are still to be read")),
+        }
         for (reason, count) in self.limit.suppressed(begun) {
             tracing::warn!(source = &*self.teller.name, reason, count, "there were more like these");
         }

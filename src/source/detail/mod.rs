@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use jiff::tz::TimeZone;
 
-use super::{DetailOptions, Inlet, Running, SourceError};
+use super::{DetailOptions, Inlet, Remarks, Running, SourceError};
 use crate::exchange::Bookmark;
 use follower::Follower;
 use story::Teller;
@@ -36,6 +36,7 @@ use story::Teller;
 /// A running source.
 struct Detail {
     places: Vec<String>,
+    remarks: Remarks,
     /// Dropped to tell the thread to stop.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -54,17 +55,23 @@ pub fn start(
         zone: TimeZone::system(),
     };
     let (stop, stopped) = bounded(0);
-    let mut follower = Follower::new(options.clone(), teller, inlet.submissions.clone(), stopped, bookmarks);
+    let remarks = Remarks::default();
+    let mut follower =
+        Follower::new(options.clone(), teller, inlet.submissions.clone(), stopped, bookmarks, remarks.clone());
     let thread = std::thread::Builder::new()
         .name("detail".to_owned())
         .spawn(move || follower.run())
         .map_err(|error| SourceError::Thread { name: Arc::clone(&options.name), error })?;
-    Ok(Box::new(Detail { places: options.path.clone(), stop: Some(stop), thread: Some(thread) }))
+    Ok(Box::new(Detail { places: options.path.clone(), remarks, stop: Some(stop), thread: Some(thread) }))
 }
 
 impl Running for Detail {
     fn places(&self) -> Vec<String> {
         self.places.clone()
+    }
+
+    fn remarks(&self) -> Remarks {
+        self.remarks.clone()
     }
 
     fn stop(mut self: Box<Self>) {

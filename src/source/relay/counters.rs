@@ -7,6 +7,7 @@ use std::sync::Arc;
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::metrics::{RELAY_DROPS, RELAY_FLOWS, RELAY_FLOWS_ENDED, RELAY_PACKETS, RELAY_SERVER_UP};
+use crate::source::Remarks;
 
 /// Why a datagram was not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +45,9 @@ pub struct Counters {
     /// By server: requests to it, replies of it.
     packets: Vec<[Counter; 2]>,
     up: Vec<Gauge>,
+    servers: Vec<SocketAddr>,
+    listen: SocketAddr,
+    remarks: Remarks,
     drops: HashMap<Reason, Counter>,
     /// Flows there are now.
     pub flows: Gauge,
@@ -55,7 +59,7 @@ pub struct Counters {
 
 impl Counters {
     /// For a source of this name, one of its listen addresses, and its servers.
-    pub fn new(source: &Arc<str>, listen: SocketAddr, servers: &[SocketAddr]) -> Self {
+    pub fn new(source: &Arc<str>, listen: SocketAddr, servers: &[SocketAddr], remarks: Remarks) -> Self {
         let name = || source.to_string();
         let packets = |server: &SocketAddr, direction: &'static str| counter!(RELAY_PACKETS, "source" => name(), "server" => server.to_string(), "direction" => direction);
         let both = |server: &SocketAddr| [packets(server, "request"), packets(server, "reply")];
@@ -65,6 +69,9 @@ impl Counters {
         let counters = Self {
             packets: servers.iter().map(both).collect(),
             up: servers.iter().map(up).collect(),
+            servers: servers.to_vec(),
+            listen,
+            remarks,
             drops: Reason::ALL.into_iter().map(drops).collect(),
             flows: gauge!(RELAY_FLOWS, "source" => name(), "listen" => listen.to_string()),
             idle: ended("idle"),
@@ -94,5 +101,11 @@ impl Counters {
     /// A server came up or went down.
     pub fn server(&self, server: usize, is_up: bool) {
         self.up[server].set(f64::from(u8::from(is_up)));
+        let server = self.servers[server];
+        let about = format!("{} {server}", self.listen);
+        match is_up {
+            true => self.remarks.clear(&about),
+            false => self.remarks.say(about, format!("server {server} does not answer")),
+        }
     }
 }

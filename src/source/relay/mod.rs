@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use super::observer::{self, Clock, Observer};
 use super::udp::UdpSocket;
-use super::{Inlet, RelayOptions, Running, SourceError};
+use super::{Inlet, RelayOptions, Remarks, Running, SourceError};
 use eyes::Eyes;
 use pass::Passer;
 
@@ -40,6 +40,7 @@ pub struct Relay {
     addresses: Vec<SocketAddr>,
     threads: Vec<JoinHandle<()>>,
     eyes: Arc<Eyes>,
+    remarks: Remarks,
     stop: Arc<AtomicBool>,
 }
 
@@ -64,6 +65,7 @@ pub fn open(options: &RelayOptions) -> Result<Relay, SourceError> {
         addresses: Vec::new(),
         threads: Vec::new(),
         eyes: Arc::new(Eyes::closed(&options.name)),
+        remarks: Remarks::default(),
         stop: Arc::default(),
     };
     // All are bound before the first passes anything on: when one is taken, none has begun.
@@ -73,7 +75,7 @@ pub fn open(options: &RelayOptions) -> Result<Relay, SourceError> {
         let socket = Arc::new(UdpSocket::bind(address).map_err(listen)?);
         relay.addresses.push(socket.local_addr());
         let (eyes, stop) = (Arc::clone(&relay.eyes), Arc::clone(&relay.stop));
-        passers.push(Passer::new(options, socket, eyes, stop).map_err(listen)?);
+        passers.push(Passer::new(options, socket, eyes, relay.remarks.clone(), stop).map_err(listen)?);
     }
     for (mut passer, address) in passers.into_iter().zip(&relay.addresses) {
         let thread = std::thread::Builder::new().name(format!("relay-{}", address.port()));
@@ -99,7 +101,8 @@ impl Relay {
         let (feed, observer) = observer::start(&self.name, "relay", inlet, self.reply_timeout, Clock::Live)?;
         self.eyes.open(feed);
         let places = self.addresses.iter().map(ToString::to_string).collect();
-        Ok(Box::new(Watched { places, eyes: Arc::clone(&self.eyes), observer: Some(observer) }))
+        let (eyes, remarks) = (Arc::clone(&self.eyes), self.remarks.clone());
+        Ok(Box::new(Watched { places, eyes, remarks, observer: Some(observer) }))
     }
 }
 
@@ -118,12 +121,17 @@ impl Drop for Relay {
 struct Watched {
     places: Vec<String>,
     eyes: Arc<Eyes>,
+    remarks: Remarks,
     observer: Option<Observer>,
 }
 
 impl Running for Watched {
     fn places(&self) -> Vec<String> {
         self.places.clone()
+    }
+
+    fn remarks(&self) -> Remarks {
+        self.remarks.clone()
     }
 
     fn stop(self: Box<Self>) {}

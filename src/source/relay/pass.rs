@@ -25,7 +25,7 @@ use crate::radius::{Code, Packet};
 use crate::source::log_limit::LogLimit;
 use crate::source::observer::Sighting;
 use crate::source::udp::{Answer, BATCH, Buffers, Datagram, UdpSocket};
-use crate::source::{ProbeOptions, RelayOptions};
+use crate::source::{ProbeOptions, RelayOptions, Remarks};
 use crate::trace::pairs::Role;
 
 /// Sockets that are looked at in one turn. With more, those at the end would wait for all before them.
@@ -75,6 +75,7 @@ impl Passer {
         options: &RelayOptions,
         socket: Arc<UdpSocket>,
         eyes: Arc<Eyes>,
+        remarks: Remarks,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -95,7 +96,7 @@ impl Passer {
             epoll,
             eyes,
             sightings: Vec::new(),
-            counters: Counters::new(&options.name, socket.local_addr(), &options.upstream),
+            counters: Counters::new(&options.name, socket.local_addr(), &options.upstream, remarks),
             socket,
             limit: LogLimit::new(LOG_LINES),
             stop,

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The reader takes octets as they come and gives records as they end; a record may be as long as [`MAX_RECORD`], and a
-//! value as long as its record, unlike FreeRADIUS's own reader, which drops the rest of a file behind a value of
-//! 1,022 characters. A line that cannot be understood makes its record a bad one, told with its place; the next record
+//! value as long as its record, unlike FreeRADIUS's own reader, which drops the rest of a file behind a line of
+//! 1,024 characters. A line that cannot be understood makes its record a bad one, told with its place; the next record
 //! is read as if nothing had been.
 
 mod split;
