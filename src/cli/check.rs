@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{AuthOptions, Order, SignatureOptions};
+use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Order, SignatureOptions};
 use crate::deliver::sign::Signer;
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
@@ -131,10 +131,11 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
     }
-    lines.push(match options.disable_after {
-        Some(after) => format!("disabled after {} without a success", show_duration(after)),
-        None => "never disabled".to_owned(),
-    });
+    match options.disable_after {
+        Some(DEFAULT_DISABLE_AFTER) => {}
+        Some(after) => lines.push(format!("disabled after {} without a success", show_duration(after))),
+        None => lines.push("never disabled".to_owned()),
+    }
     if options.tls13_only {
         lines.push("TLS 1.3 only".to_owned());
     }
@@ -193,14 +194,20 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
     }));
     objects.extend(config.endpoints.iter().map(|endpoint| {
         let options = &endpoint.delivery;
-        json!({
+        let mut object = json!({
             "kind": "endpoint", "name": &*options.name, "method": options.method.as_str(), "url": address(endpoint),
             "events": wanted(endpoint).collect::<Vec<_>>(), "enabled": options.enabled,
             "timeout": show_duration(options.timeout), "concurrency": options.concurrency,
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
-            "signature": signature(endpoint), "auth": options.auth.to_string(),
-            "rate": options.rate.map(|rate| rate.to_string()),
-        })
+            "signature": signature(endpoint),
+        });
+        if options.auth != AuthOptions::None {
+            object["auth"] = options.auth.to_string().into();
+        }
+        if let Some(rate) = options.rate {
+            object["rate"] = rate.to_string().into();
+        }
+        object
     }));
     let store = &config.store;
     objects.push(json!({

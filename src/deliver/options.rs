@@ -48,6 +48,9 @@ pub struct EndpointOptions {
     pub egress: Arc<Egress>,
 }
 
+/// `disable.after` unless set: a long weekend, and somebody has looked.
+pub const DEFAULT_DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
+
 /// `rate`: so many requests within so long, wherever that time is taken to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {

@@ -18,7 +18,9 @@ use crate::config::tree::{Node, Value};
 use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
-use crate::deliver::options::{AuthOptions, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions};
+use crate::deliver::options::{
+    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions,
+};
 use crate::event::EventType;
 use crate::route::Subscription;
 
@@ -55,8 +57,7 @@ const DEFAULT_SCHEDULE: [Duration; 5] = [
     Duration::from_secs(12 * 3_600),
 ];
 
-/// Five days: a long weekend, and somebody has looked. Zero is never.
-const DEFAULT_DISABLE_AFTER: Duration = Duration::from_secs(5 * 86_400);
+/// Zero is never.
 const DISABLE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 86_400);
 
 /// A wait can at most vanish or double.

@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use metrics::counter;
@@ -47,6 +48,11 @@ const MAX_RECORD: usize = 128 * 1024;
 
 /// The most octets of all bodies under way. Read, they take several times as much memory.
 const BODIES_UNDER_WAY: usize = 16 * MAX_BODY;
+
+/// How much of a body that is too long is read on, and for how long: whoever sends more gets no answer.
+const MAX_PASSED_OVER: usize = 4 * MAX_BODY;
+/// See [`MAX_PASSED_OVER`].
+const PASSED_OVER_WITHIN: Duration = Duration::from_millis(500);
 
 /// rlm_rest waits four seconds unless told otherwise, and takes an answer in time better than none.
 const ACCOUNTING_DEADLINE: Duration = Duration::from_secs(3);
@@ -185,7 +191,8 @@ impl Face {
         if Form::of(request.headers().get(header::CONTENT_TYPE)) != Some(Form::Json) {
             return Err(Refusal::MediaType("application/json, which rlm_rest sends with body = 'json'"));
         }
-        let _room = self.room(length(request.headers())?, deadline).await?;
+        let (request, length) = measured(request, deadline).await?;
+        let _room = self.room(length, deadline).await?;
         let uri = request.uri().clone();
         let body = body(request, deadline).await?;
         if body.len() > MAX_RECORD {
@@ -209,7 +216,8 @@ impl Face {
         self.admit(&request)?;
         let form = Form::of(request.headers().get(header::CONTENT_TYPE))
             .ok_or(Refusal::MediaType("application/json, or application/x-ndjson for an event a line"))?;
-        let _room = self.room(length(request.headers())?, deadline).await?;
+        let (request, length) = measured(request, deadline).await?;
+        let _room = self.room(length, deadline).await?;
         let body = body(request, deadline).await?;
         let local = &*self.local;
         let received_at = Timestamp::now();
@@ -272,6 +280,32 @@ fn length(headers: &HeaderMap) -> Result<u32, Refusal> {
     let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let length = said.unwrap_or(MAX_BODY as u64);
     u32::try_from(length).ok().filter(|length| *length as usize <= MAX_BODY).ok_or(Refusal::TooLarge(MAX_BODY))
+}
+
+/// A request with the length of its body. One that is too long is read on for a while before it is refused: who is still
+/// writing when the connection ends never sees why.
+async fn measured(request: Request, deadline: Instant) -> Result<(Request, u32), Refusal> {
+    match length(request.headers()) {
+        Ok(length) => Ok((request, length)),
+        Err(refusal) => {
+            pass_over(request.into_body(), deadline).await;
+            Err(refusal)
+        }
+    }
+}
+
+/// Takes a body that nobody wants, piece by piece.
+async fn pass_over(mut body: Body, deadline: Instant) {
+    let mut left = MAX_PASSED_OVER;
+    let all = async {
+        while let Some(Ok(piece)) = body.frame().await
+            && left > 0
+        {
+            left = left.saturating_sub(piece.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    // What has not come by then is not waited for.
+    let _ = timeout_at((Instant::now() + PASSED_OVER_WITHIN).min(deadline), all).await;
 }
 
 /// The whole body.
