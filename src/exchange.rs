@@ -98,8 +98,8 @@ pub struct Bookmark {
 
 /// What is handed to intake together. It is stored in one batch, or not at all.
 pub struct Submission {
-    /// What was seen, in the order of arrival. May be empty.
-    pub exchanges: Vec<Exchange>,
+    /// What was seen, in the order of arrival. May be empty. Shared with a source that submits it again.
+    pub exchanges: Arc<Vec<Exchange>>,
     /// What was posted.
     pub posts: Vec<Post>,
     /// What was read by this.
@@ -112,7 +112,7 @@ pub struct Submission {
 impl Submission {
     /// Of exchanges alone.
     pub fn of(exchanges: Vec<Exchange>, done: impl FnOnce(Stored) + Send + 'static) -> Self {
-        Self { exchanges, posts: Vec::new(), bookmarks: Vec::new(), done: Box::new(done) }
+        Self { exchanges: Arc::new(exchanges), posts: Vec::new(), bookmarks: Vec::new(), done: Box::new(done) }
     }
 
     /// Exchanges and posts together.

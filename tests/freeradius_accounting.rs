@@ -113,7 +113,7 @@ fn comes_back(status_check: &str) {
             let mut sessions = Vec::new();
             while alive.load(Ordering::Relaxed) {
                 let Ok(submission) = intake.recv_timeout(Duration::from_millis(50)) else { continue };
-                for exchange in &submission.exchanges {
+                for exchange in submission.exchanges.iter() {
                     sessions.push(serde_json::to_value(&exchange.request).unwrap()["Acct-Session-Id"].clone());
                 }
                 (submission.done)(Stored::Yes);

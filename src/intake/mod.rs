@@ -256,7 +256,7 @@ impl Writer {
         let mut plan = self.planner.plan(store);
         let mut came = Vec::new();
         for submission in submissions {
-            for exchange in &submission.exchanges {
+            for exchange in submission.exchanges.iter() {
                 came.push(self.planner.take_in(&mut plan, exchange, now)?);
             }
             for post in &submission.posts {

@@ -13,6 +13,7 @@ pub mod client;
 mod copied;
 pub mod detail;
 mod duplicates;
+mod hand_in;
 pub mod local;
 pub mod log_limit;
 pub mod observer;

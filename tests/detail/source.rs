@@ -83,7 +83,7 @@ impl Source {
             };
         }
         (batch.done)(Stored::Yes);
-        batch.exchanges
+        batch.exchanges.to_vec()
     }
 
     /// Stores what comes until so many exchanges came, and gives them.

@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{SendTimeoutError, Sender};
+use crossbeam_channel::Sender;
 use jiff::Timestamp;
 use metrics::{Counter, counter};
 
 use super::client::{Client, Clients};
 use super::copied::of_accounting;
 use super::duplicates::{Duplicates, Key, Seen};
+use super::hand_in::{NotTaken, hand_in};
 use super::log_limit::LogLimit;
 use super::udp::{Answer, Buffers, Datagram, Sent, UdpSocket};
 use super::{AccountingOptions, Inlet, Running, SourceError};
@@ -34,8 +35,6 @@ use verdict::{Outcome, Reason, Verdict, judge};
 
 /// Log lines about dropped packets, per reason and minute.
 const LOG_LINES: u64 = 10;
-/// How long a thread waits for intake before it looks whether it is to stop.
-const INTAKE_WAIT: Duration = Duration::from_millis(100);
 /// How long a thread rests when the system refuses to receive, so that it does not spin.
 const RECEIVE_REST: Duration = Duration::from_millis(100);
 /// The client of a packet from nobody known, in metrics.
@@ -225,20 +224,13 @@ impl Receiver {
     /// Hands a batch to intake, waiting for it as long as need be. False when there is nothing more to do.
     fn submit(&self, exchanges: Vec<Exchange>, pending: Vec<Pending>) -> bool {
         let port = self.port.clone();
-        let mut submission = Submission::of(exchanges, move |stored| port.done(pending, stored));
-        loop {
-            match self.intake.send_timeout(submission, INTAKE_WAIT) {
-                Ok(()) => return true,
-                Err(SendTimeoutError::Timeout(back)) => {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return false;
-                    }
-                    submission = back;
-                }
-                Err(SendTimeoutError::Disconnected(_)) => {
-                    tracing::info!(source = &*self.name, "intake has ended, and so does this source");
-                    return false;
-                }
+        let submission = Submission::of(exchanges, move |stored| port.done(pending, stored));
+        match hand_in(&self.intake, submission, || self.stop.load(Ordering::Relaxed)) {
+            Ok(()) => true,
+            Err(NotTaken::Stopped) => false,
+            Err(NotTaken::NoIntake) => {
+                tracing::info!(source = &*self.name, "intake has ended, and so does this source");
+                false
             }
         }
     }

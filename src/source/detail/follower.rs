@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use jiff::Timestamp;
 use metrics::{counter, gauge};
 
@@ -17,8 +17,9 @@ use super::find;
 use super::place::{self, Directory, Id, Item, Past, Place};
 use super::quarantine::Quarantine;
 use super::story::{Kind, Teller, Told};
-use crate::exchange::{Bookmark, Exchange, Stored, Submission};
+use crate::exchange::{Bookmark, Exchange, Submission};
 use crate::metrics::{DETAIL_FILES, DETAIL_RECORDS, DETAIL_UNREAD};
+use crate::source::hand_in::Kept;
 use crate::source::log_limit::LogLimit;
 use crate::source::{DetailOptions, Remarks};
 use crate::trace::detail::Raw;
@@ -44,12 +45,6 @@ const IDLE: Duration = Duration::from_secs(60);
 const REMEMBERED_SECONDS: i64 = 24 * 60 * 60;
 /// How many such are remembered; with [`find::MAX_FILES`] they fit what is read at the start.
 const MAX_PASTS: usize = 20_000;
-/// How often to look whether it is to stop while intake or store are waited for.
-const TICK: Duration = Duration::from_millis(250);
-/// How long to rest before what could not be stored is submitted again.
-const STORE_REST: Duration = Duration::from_millis(500);
-/// How long the store may take with the last batch once the source is to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Log lines per reason and minute.
 const LOG_LINES: u64 = 10;
 
@@ -378,28 +373,9 @@ impl Follower {
             place: Some(place::encode(&(directory, place))),
         };
         let bookmarks: Vec<_> = batch.places.iter().map(place_of).chain(batch.marks).collect();
-        let mut stopping = None;
-        loop {
-            let (done, stored) = bounded(1);
-            let submission = Submission {
-                exchanges: batch.exchanges.clone(),
-                posts: Vec::new(),
-                bookmarks: bookmarks.clone(),
-                done: Box::new(move |stored| {
-                    // Whoever waited may have given up.
-                    let _ = done.send(stored);
-                }),
-            };
-            let stored = match self.hand_over(submission, &mut stopping) {
-                true => self.wait_for(&stored, &mut stopping),
-                false => return false,
-            };
-            match stored {
-                Some(Stored::Yes) => break,
-                Some(Stored::No) if self.is_stopped(STORE_REST) => return false,
-                Some(Stored::No) => {}
-                None => return false,
-            }
+        let kept = Kept { exchanges: batch.exchanges, bookmarks, stands_elsewhere: true };
+        if !kept.until_stored(&self.intake, |patience| self.is_stopped(patience)) {
+            return false;
         }
         for (id, _, place) in batch.places {
             if let Some(file) = self.files.get_mut(&id) {
@@ -410,32 +386,6 @@ impl Follower {
             counter!(DETAIL_RECORDS, "source" => source.to_string(), "result" => kind.label()).increment(count);
         }
         true
-    }
-
-    fn hand_over(&self, mut submission: Submission, stopping: &mut Option<Instant>) -> bool {
-        loop {
-            match self.intake.send_timeout(submission, TICK) {
-                Ok(()) => return true,
-                Err(SendTimeoutError::Disconnected(_)) => return false,
-                Err(SendTimeoutError::Timeout(back)) if !self.is_over(stopping) => submission = back,
-                Err(SendTimeoutError::Timeout(_)) => return false,
-            }
-        }
-    }
-
-    fn wait_for(&self, stored: &Receiver<Stored>, stopping: &mut Option<Instant>) -> Option<Stored> {
-        loop {
-            match stored.recv_timeout(TICK) {
-                Ok(stored) => return Some(stored),
-                Err(RecvTimeoutError::Timeout) if !self.is_over(stopping) => {}
-                Err(_) => return None,
-            }
-        }
-    }
-
-    /// Whether it was told to stop so long ago that nothing more is waited for.
-    fn is_over(&self, stopping: &mut Option<Instant>) -> bool {
-        self.is_stopped(Duration::ZERO) && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
     }
 }
 

@@ -5,22 +5,19 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use crossbeam_channel::{SendTimeoutError, Sender};
+use crossbeam_channel::Sender;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::{Exchange, Post, Stored, Submission};
+use crate::source::hand_in::hand_in;
 
 /// Requests that wait for the thread. Beyond that they wait for their deadlines.
 const WAITING: usize = 1_024;
 
 /// Requests of one submission.
 const AT_ONCE: usize = 256;
-
-/// How long the thread waits for intake before it looks whether it is to stop.
-const INTAKE_WAIT: Duration = Duration::from_millis(100);
 
 /// The thread's end.
 pub struct Bridge {
@@ -134,8 +131,8 @@ fn submit(all: Vec<Handed>, intake: &Sender<Submission>, stop: &AtomicBool) -> b
         brought.posts.extend(handed.brought.posts);
         answers.push(handed.answer);
     }
-    let mut submission = Submission {
-        exchanges: brought.exchanges,
+    let submission = Submission {
+        exchanges: Arc::new(brought.exchanges),
         posts: brought.posts,
         bookmarks: Vec::new(),
         // Whoever waited may have given up.
@@ -145,18 +142,13 @@ fn submit(all: Vec<Handed>, intake: &Sender<Submission>, stop: &AtomicBool) -> b
             })
         }),
     };
-    loop {
-        match intake.send_timeout(submission, INTAKE_WAIT) {
-            Ok(()) => return true,
-            Err(SendTimeoutError::Timeout(_)) if stop.load(Ordering::Relaxed) => return false,
-            Err(SendTimeoutError::Timeout(back)) => submission = back,
-            Err(SendTimeoutError::Disconnected(_)) => return false,
-        }
-    }
+    hand_in(intake, submission, || stop.load(Ordering::Relaxed)).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn soon() -> Instant {

@@ -20,9 +20,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, Tr
 use jiff::Timestamp;
 use metrics::{Counter, counter};
 
+use super::hand_in::Kept;
 use super::log_limit::LogLimit;
 use super::{Inlet, SourceError};
-use crate::exchange::{Bookmark, Exchange, Stored, Submission};
+use crate::exchange::{Bookmark, Exchange, Submission};
 use crate::metrics::{OBSERVED_DROPS, OBSERVED_PACKETS};
 use crate::priority::behind_radius;
 pub use watch::{Outcome, Seen, Sighting, Watch};
@@ -33,10 +34,6 @@ const QUEUE: usize = 8_192;
 const BATCH: usize = 1_024;
 /// How often requests without a reply are looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// How long to rest before what could not be stored is submitted again.
-const STORE_REST: Duration = Duration::from_millis(500);
-/// How long the store may take with the last batch once the source is to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// Log lines about dropped packets, per reason and minute.
 const LOG_LINES: u64 = 10;
 /// The client of a packet from nobody known, in metrics.
@@ -220,7 +217,7 @@ impl Thread {
             self.watch.expire(now, &mut exchanges);
             self.forgotten.increment(self.watch.take_forgotten());
             if !exchanges.is_empty() || !bookmarks.is_empty() {
-                self.submit(&exchanges, &bookmarks);
+                self.submit(exchanges, bookmarks);
             }
             for (reason, count) in self.limit.suppressed(Instant::now()) {
                 tracing::warn!(source = &*self.name, reason, count, "packets like these made no event either");
@@ -260,55 +257,16 @@ impl Thread {
     }
 
     /// Hands a batch to intake until it is stored.
-    fn submit(&self, exchanges: &[Exchange], bookmarks: &[Bookmark]) {
-        let mut stopping = None;
-        loop {
-            let (done, stored) = bounded(1);
-            let submission = Submission::of(exchanges.to_vec(), move |stored| {
-                // Whoever waited may have given up.
-                let _ = done.send(stored);
-            });
-            let submission = Submission { bookmarks: bookmarks.to_vec(), ..submission };
-            if !self.hand_over(submission) {
-                break;
-            }
-            let stored = loop {
-                match stored.recv_timeout(TICK) {
-                    Ok(stored) => break stored,
-                    Err(RecvTimeoutError::Timeout) if !self.is_over(&mut stopping) => {}
-                    Err(_) => break Stored::No,
-                }
-            };
-            if stored == Stored::Yes {
-                return;
-            }
-            if self.is_over(&mut stopping) {
-                break;
-            }
-            std::thread::sleep(STORE_REST);
+    fn submit(&self, exchanges: Vec<Exchange>, bookmarks: Vec<Bookmark>) {
+        let events = exchanges.len();
+        let is_stopped = |patience| {
+            std::thread::sleep(patience);
+            self.stop.load(Ordering::Relaxed)
+        };
+        let kept = Kept { exchanges, bookmarks, stands_elsewhere: false };
+        if !kept.until_stored(&self.intake, is_stopped) {
+            self.not_stored.increment(events as u64);
+            tracing::error!(source = &*self.name, events, "what was seen last could not be stored");
         }
-        self.not_stored.increment(exchanges.len() as u64);
-        tracing::error!(source = &*self.name, events = exchanges.len(), "what was seen last could not be stored");
-    }
-
-    fn hand_over(&self, mut submission: Submission) -> bool {
-        let mut stopping = None;
-        loop {
-            match self.intake.send_timeout(submission, TICK) {
-                Ok(()) => return true,
-                Err(SendTimeoutError::Disconnected(_)) => return false,
-                Err(SendTimeoutError::Timeout(back)) => {
-                    if self.is_over(&mut stopping) {
-                        return false;
-                    }
-                    submission = back;
-                }
-            }
-        }
-    }
-
-    /// Whether the source was told to stop so long ago that nothing more is waited for.
-    fn is_over(&self, stopping: &mut Option<Instant>) -> bool {
-        self.stop.load(Ordering::Relaxed) && stopping.get_or_insert_with(Instant::now).elapsed() > STOP_PATIENCE
     }
 }
