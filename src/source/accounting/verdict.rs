@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::radius::authenticator::{MessageAuthenticator, verify_request, verify_request_message};
+use crate::radius::authenticator::{MessageAuthenticator, verify_request_message};
 use crate::radius::response::{accounting_response, status_response};
 use crate::radius::{Attributes, Code, Dictionary, Packet, PacketError, decode, numbers};
-use crate::source::client::{Client, Requirement};
+use crate::source::client::Client;
+use crate::source::trust::{Disbelief, judge_signed};
 
 /// What is to be done with a packet.
 pub(super) enum Verdict {
@@ -28,9 +29,7 @@ pub(super) enum Reason {
     UnknownClient,
     Malformed(PacketError),
     UnexpectedCode(Code),
-    BadAuthenticator,
-    BadMessageAuthenticator,
-    NoMessageAuthenticator,
+    Disbelieved(Disbelief),
 }
 
 /// What became of a packet: the `result` of its metric.
@@ -68,9 +67,9 @@ impl Outcome {
             Self::Dropped(Reason::UnknownClient) => 4,
             Self::Dropped(Reason::Malformed(_)) => 5,
             Self::Dropped(Reason::UnexpectedCode(_)) => 6,
-            Self::Dropped(Reason::BadAuthenticator) => 7,
-            Self::Dropped(Reason::BadMessageAuthenticator) => 8,
-            Self::Dropped(Reason::NoMessageAuthenticator) => 9,
+            Self::Dropped(Reason::Disbelieved(Disbelief::BadAuthenticator)) => 7,
+            Self::Dropped(Reason::Disbelieved(Disbelief::BadMessageAuthenticator)) => 8,
+            Self::Dropped(Reason::Disbelieved(Disbelief::Unsigned)) => 9,
         }
     }
 
@@ -89,11 +88,7 @@ impl fmt::Display for Reason {
             Self::UnexpectedCode(code) => {
                 write!(f, "{code} on an accounting port, which takes Accounting-Request and Status-Server")
             }
-            Self::BadAuthenticator => f.write_str("wrong Request Authenticator: the client's secret differs from ours"),
-            Self::BadMessageAuthenticator => f.write_str(
-                "wrong Message-Authenticator: the client's secret differs from ours, or somebody is forging",
-            ),
-            Self::NoMessageAuthenticator => f.write_str("no Message-Authenticator, which is required of this packet"),
+            Self::Disbelieved(why) => why.fmt(f),
         }
     }
 }
@@ -103,23 +98,15 @@ pub(super) fn judge(packet: &Packet, client: &Client, dictionary: &Dictionary) -
     let secret = client.secret.expose();
     match packet.code() {
         Code::ACCOUNTING_REQUEST => {
-            if !verify_request(packet, secret) {
-                return Verdict::Drop(Reason::BadAuthenticator);
-            }
-            match (verify_request_message(packet, secret), client.message_authenticator) {
-                (MessageAuthenticator::Invalid, _) => return Verdict::Drop(Reason::BadMessageAuthenticator),
-                (MessageAuthenticator::Absent, Requirement::Yes) => {
-                    return Verdict::Drop(Reason::NoMessageAuthenticator);
-                }
-                (MessageAuthenticator::Absent, Requirement::Auto | Requirement::No)
-                | (MessageAuthenticator::Valid, _) => {}
+            if let Err(why) = judge_signed(packet, client) {
+                return Verdict::Drop(Reason::Disbelieved(why));
             }
             accounting(packet, secret, dictionary)
         }
         Code::STATUS_SERVER => match verify_request_message(packet, secret) {
             MessageAuthenticator::Valid => Verdict::Answer(Outcome::StatusServer, status_response(packet, secret)),
-            MessageAuthenticator::Invalid => Verdict::Drop(Reason::BadMessageAuthenticator),
-            MessageAuthenticator::Absent => Verdict::Drop(Reason::NoMessageAuthenticator),
+            MessageAuthenticator::Invalid => Verdict::Drop(Reason::Disbelieved(Disbelief::BadMessageAuthenticator)),
+            MessageAuthenticator::Absent => Verdict::Drop(Reason::Disbelieved(Disbelief::Unsigned)),
         },
         code => Verdict::Drop(Reason::UnexpectedCode(code)),
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::exchange::{Exchange, Login, Origin, Reply};
-use crate::radius::authenticator::{MessageAuthenticator, verify_request, verify_request_message};
 use crate::radius::{Attributes, Code, Dictionary, Packet, decode, numbers};
 use crate::source::accounting::is_health_check;
-use crate::source::client::{Client, Clients, Requirement};
+use crate::source::client::{Client, Clients};
 use crate::source::copied::of_accounting;
 use crate::source::pairing::{Pair, Pairing, Passed, Passing};
-use crate::source::trust::{Judgement, Trust};
+use crate::source::trust::{Belief, Disbelief, Trust, judge_signed};
 use crate::trace::pairs::Role;
 
 /// A datagram that passed by.
@@ -176,22 +175,21 @@ impl Watch {
         let client = client?;
         match packet.code() {
             Code::ACCESS_REQUEST => match self.trust.judge(packet, client, asks.ip().to_canonical()) {
-                Judgement::Believed => None,
-                Judgement::Unproven => {
+                Ok(Belief::Believed) => None,
+                Ok(Belief::Unproven) => {
                     *unproven = true;
                     None
                 }
-                Judgement::Invalid => Some("bad_message_authenticator"),
-                Judgement::Missing => Some("no_message_authenticator"),
+                Err(why) => Some(why.label()),
             },
-            code if code.is_dynamic_authorization() => disbelieved(packet, client),
+            code if code.is_dynamic_authorization() => judge_signed(packet, client).err().map(Disbelief::label),
             _ => None,
         }
     }
 
     fn accounting(&self, passing: Passing<'_>, client: Option<&Client>, exchanges: &mut Vec<Exchange>) -> Outcome {
-        if let Some(reason) = client.and_then(|client| disbelieved(passing.packet, client)) {
-            return Outcome::Dropped(reason);
+        if let Some(why) = client.and_then(|client| judge_signed(passing.packet, client).err()) {
+            return Outcome::Dropped(why.label());
         }
         if is_health_check(passing.packet) {
             return Outcome::Passed;
@@ -245,20 +243,6 @@ impl Watch {
             client: client.map_or_else(|| address.to_string().into(), |client| Arc::clone(&client.name)),
             address,
         }
-    }
-}
-
-/// Why a request that carries a Request Authenticator over its content is not to be believed, if it is not
-/// (RFC 2866 §3, RFC 5176 §2.3).
-fn disbelieved(packet: &Packet, client: &Client) -> Option<&'static str> {
-    let secret = client.secret.expose();
-    if !verify_request(packet, secret) {
-        return Some("bad_authenticator");
-    }
-    match (verify_request_message(packet, secret), client.message_authenticator) {
-        (MessageAuthenticator::Invalid, _) => Some("bad_message_authenticator"),
-        (MessageAuthenticator::Absent, Requirement::Yes) => Some("no_message_authenticator"),
-        _ => None,
     }
 }
 

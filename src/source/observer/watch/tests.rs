@@ -1,6 +1,7 @@
 use super::*;
 use crate::radius::{Method, Value, authenticator, sample};
 use crate::secret::Secret;
+use crate::source::client::Requirement;
 
 const NAS: &str = "10.0.0.1:40000";
 const SERVER: &str = "10.0.0.2:1812";
