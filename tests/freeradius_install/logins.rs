@@ -21,7 +21,7 @@ use crate::support::daemon::{Config, Daemon};
 use crate::support::http_sink::HttpSink;
 use crate::support::own_accounting_address;
 use crate::support::radclient::{Radclient, session};
-use crate::verbs::{config, freeradius};
+use crate::verbs::{EVERYTHING_IN_TURN, config, freeradius};
 
 /// A stock FreeRADIUS joined to radhook by a spool.
 struct Joined {
@@ -40,7 +40,7 @@ fn joined() -> Joined {
 }
 
 impl Joined {
-    /// The next events, by the user's name and the type.
+    /// The next events, in the order in which they came in.
     fn events(&self, count: usize) -> Vec<Value> {
         (0..count).map(|_| serde_json::from_slice(&self.sink.wait_until_body()).expect("events are JSON")).collect()
     }
@@ -273,7 +273,7 @@ fn rlm_rest_tells_logins_and_sessions_under_the_ids_of_a_relay() {
     let local = own_accounting_address();
     let local = format!("[[source]]\ntype = \"local\"\nlisten = \"{local}\"");
     let config = Config::bare(directory.path()).table(&local);
-    let config = config.endpoint("crm", &sink.url(), "0123456789abcdef", "events = [\"*\"]").write();
+    let config = config.endpoint("crm", &sink.url(), "0123456789abcdef", EVERYTHING_IN_TURN).write();
     let installed = freeradius(&stock, &config, &["install", "--yes", "--what", "rest"]);
     assert_eq!(installed.code, 0, "{installed:?}");
     let _daemon = Daemon::start(&config);

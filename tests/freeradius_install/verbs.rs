@@ -11,6 +11,10 @@ use crate::support::http_sink::HttpSink;
 use crate::support::own_accounting_address;
 use crate::support::verbs::{Ended, radhook};
 
+/// What an endpoint takes to be sent every event in the order in which they came in: of two requests under way at once, of
+/// logins or sessions that have nothing to do with each other, either may arrive first.
+pub const EVERYTHING_IN_TURN: &str = "events = [\"*\"]\nconcurrency = 1";
+
 /// A config whose secret is still to be made up.
 pub fn config(directory: &Path, address: SocketAddr, url: &str) -> PathBuf {
     let secret = directory.join("radius-secret");
@@ -20,7 +24,7 @@ pub fn config(directory: &Path, address: SocketAddr, url: &str) -> PathBuf {
         secret.display()
     );
     let config = Config::bare(directory).accounting(&address.to_string()).table(&client);
-    config.endpoint("crm", url, "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0", "events = [\"*\"]").write()
+    config.endpoint("crm", url, "whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0", EVERYTHING_IN_TURN).write()
 }
 
 /// Runs `radhook freeradius` on a copy.
