@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Order, SignatureOptions};
+use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Format, Order, SignatureOptions};
 use crate::deliver::sign::Signer;
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
@@ -125,6 +125,9 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
         retries,
         signature(endpoint),
     ];
+    if options.format != Format::default() {
+        lines.push(format!("written as {}", options.format));
+    }
     if options.auth != AuthOptions::None {
         lines.push(format!("shows who it is by {}", options.auth));
     }
@@ -196,7 +199,7 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
         let options = &endpoint.delivery;
         let mut object = json!({
             "kind": "endpoint", "name": &*options.name, "method": options.method.as_str(), "url": address(endpoint),
-            "events": wanted(endpoint).collect::<Vec<_>>(), "enabled": options.enabled,
+            "events": wanted(endpoint).collect::<Vec<_>>(), "format": options.format.name(), "enabled": options.enabled,
             "timeout": show_duration(options.timeout), "concurrency": options.concurrency,
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
             "signature": signature(endpoint),

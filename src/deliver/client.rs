@@ -144,6 +144,7 @@ impl Sender {
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(id).map_err(|_| SignError::Id(id.to_owned()))?);
+        headers.extend(rendered.headers.iter().cloned());
         // The operator's own headers may replace these, never the signature.
         for (name, value) in &options.headers {
             headers.insert(name, value.clone());

@@ -25,7 +25,6 @@ use super::policy::{self, Ended};
 use super::view::View;
 use crate::event::EventType;
 use crate::metrics;
-use crate::render;
 use crate::store::bell::Bell;
 use crate::store::queue::{self, Outcome, Place, Then};
 use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
@@ -157,7 +156,10 @@ impl Delivery {
         let (made, ended) = match self.load(event) {
             Ok((pending, record)) => {
                 let id = record.head.id.to_string();
-                let ended = self.sender.attempt(&self.options, &id, render::native(record.json), now).await;
+                let ended = match self.options.format.one(record.json) {
+                    Ok(rendered) => self.sender.attempt(&self.options, &id, rendered, now).await,
+                    Err(error) => Ended::Impossible(error.to_string()),
+                };
                 (pending.attempts.count + 1, ended)
             }
             Err(error @ StoreError::Record { .. }) => (u32::MAX, Ended::Impossible(error.to_string())),

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::egress::Egress;
+pub use crate::render::Format;
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.
@@ -20,6 +21,8 @@ pub struct EndpointOptions {
     pub url: Url,
     /// POST unless set.
     pub method: Method,
+    /// How events are written.
+    pub format: Format,
     /// From connecting to the last byte of the answer.
     pub timeout: Duration,
     /// Whether events of one session keep their order.

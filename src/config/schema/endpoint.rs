@@ -19,7 +19,7 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions,
+    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, Rate, RetryOptions, SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -77,19 +77,15 @@ pub(super) const METHODS: &[(&str, Method)] = &[
 
 const ORDERS: &[(&str, Order)] = &[("session", Order::Session), ("none", Order::None)];
 
-/// Formats of the design that come later.
-const LATER_FORMATS: &[&str] = &[
-    "cloudevents",
-    "cloudevents-binary",
-    "template",
-    "ironwifi",
-    "iacbox",
-    "signin",
-    "purple",
-    "bt",
-    "rlm_rest",
-    "openwisp",
+const FORMATS: &[(&str, Format)] = &[
+    (Format::Native.name(), Format::Native),
+    (Format::Ndjson.name(), Format::Ndjson),
+    (Format::CloudEvents.name(), Format::CloudEvents),
+    (Format::CloudEventsBinary.name(), Format::CloudEventsBinary),
 ];
+
+/// Formats of the design that come later.
+const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "purple", "bt", "rlm_rest", "openwisp"];
 
 /// Keys of the design that come later.
 const LATER: &[&str] = &["when", "once_per", "batch", "verify", "log_bodies", "body", "content_type"];
@@ -133,7 +129,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
         let subscription = subscription(table, posted);
-        table.optional("format", one_of(&[("native", ())], LATER_FORMATS));
+        let format = table.or("format", one_of(FORMATS, LATER_FORMATS), Format::default());
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
         let order = table.or("order", one_of(ORDERS, &[]), Order::default());
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
@@ -150,6 +146,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         refuse_authorized_twice(table, auth.as_ref(), &headers);
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
+        refuse_attributes(table, format, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
         let tls = table.table("tls", |tls| {
             let ca = tls.optional("ca", authorities);
@@ -162,6 +159,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
                 name: name?,
                 url: url?,
                 method,
+                format,
                 timeout,
                 order,
                 concurrency,
@@ -238,6 +236,25 @@ fn refuse_signed_twice(
     {
         let what = format!("the signature's header {header} is used for something else already");
         table.scope().problem(table.place_of("signature"), what, "choose another `header`".to_owned());
+    }
+}
+
+/// Where the event's attributes are headers, no other header may look like one of them.
+fn refuse_attributes(
+    table: &Reader<'_>,
+    format: Format,
+    signature: &Option<SignatureOptions>,
+    headers: &[(HeaderName, HeaderValue)],
+) {
+    let is_attribute = |name: &HeaderName| format == Format::CloudEventsBinary && name.as_str().starts_with("ce-");
+    let what = |name| format!("the header {name} would be an attribute of the event with format = \"{format}\"");
+    for (name, _) in headers.iter().filter(|(name, _)| is_attribute(name)) {
+        table.scope().problem(table.place_of("headers"), what(name), "choose a name without ce-".to_owned());
+    }
+    if let Some(SignatureOptions::HmacSha256 { header, .. }) = signature
+        && is_attribute(header)
+    {
+        table.scope().problem(table.place_of("signature"), what(header), "choose another `header`".to_owned());
     }
 }
 

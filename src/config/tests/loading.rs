@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::deliver::options::{Order, RetryOptions, SignatureOptions};
+use crate::deliver::options::{Format, Order, RetryOptions, SignatureOptions};
 use crate::event::EventType;
 use crate::listen::Address;
 use crate::source::client::Requirement;
@@ -247,7 +247,7 @@ fn a_client_is_known_by_its_network_and_every_setting_arrives() {
 #[test]
 fn every_setting_of_an_endpoint_arrives() {
     let text = "[[endpoint]]\nname = \"x\"\nurl = \"http://localhost:8080/a?b=c\"\nmethod = \"PUT\"\nevents = [\"nas.*\"]\n\
-        timeout = \"3s\"\norder = \"none\"\nconcurrency = 2\nenabled = false\nheaders = { X-Site = \"lobby\" }\n\
+        timeout = \"3s\"\norder = \"none\"\nformat = \"ndjson\"\nconcurrency = 2\nenabled = false\nheaders = { X-Site = \"lobby\" }\n\
         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"X-Sig\", prefix = \"v=\" }\n\
         retry = { schedule = [], jitter = 1 }\n";
     let (config, _) = read_text(&format!("{SMALLEST}{text}")).unwrap();
@@ -255,6 +255,7 @@ fn every_setting_of_an_endpoint_arrives() {
     assert!(subscription.wants(EventType::NasOn) && !subscription.wants(EventType::SessionStart));
     assert_eq!((delivery.url.as_str(), delivery.method.as_str()), ("http://localhost:8080/a?b=c", "PUT"));
     assert_eq!((delivery.timeout, delivery.order), (Duration::from_secs(3), Order::None));
+    assert_eq!(delivery.format, Format::Ndjson);
     assert_eq!((delivery.concurrency, delivery.enabled), (2, false));
     assert_eq!(delivery.headers, [("x-site".parse().unwrap(), "lobby".parse().unwrap())]);
     assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0 });

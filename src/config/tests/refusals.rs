@@ -37,7 +37,8 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
     );
     endpoint_says(
         "format = \"purple\"",
-        &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; write \"native\""],
+        &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; \
+           choose from native, ndjson, cloudevents, cloudevents-binary"],
     );
     endpoint_says(
         "headers = { X-A = \"{{ user.name }}\" }",
@@ -187,6 +188,25 @@ fn rates_and_authentication_are_checked_before_they_fail_in_the_night() {
         "auth = { type = \"token\", url = \"http://10.0.0.9/\", field = \"t\" }",
         &["x.toml:4:32: `url` is http to another host, which sends the password unencrypted; use https"],
     );
+}
+
+#[test]
+fn a_header_that_would_be_an_attribute_of_a_binary_cloudevent_is_refused() {
+    let headers = "headers = { CE-Subject = \"x\", X-A = \"y\" }";
+    endpoint_says(
+        &format!("format = \"cloudevents-binary\"\n{headers}"),
+        &["x.toml:5:11: the header ce-subject would be an attribute of the event with \
+           format = \"cloudevents-binary\"; choose a name without ce-"],
+    );
+    endpoint_says(
+        "format = \"cloudevents-binary\"\n\
+         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"ce-signature\" }",
+        &["x.toml:5:13: the header ce-signature would be an attribute of the event with \
+           format = \"cloudevents-binary\"; choose another `header`"],
+    );
+    for format in ["native", "ndjson", "cloudevents"] {
+        endpoint_says(&format!("format = \"{format}\"\n{headers}"), &[]);
+    }
 }
 
 #[test]
