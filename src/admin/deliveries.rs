@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Admin;
+use super::exchange::Exchange;
 use crate::event::{EventId, EventType};
 use crate::intake::Command;
 use crate::store::records::{self, Attempts, EndpointId, EventNumber, EventRecord, Pending, Settled};
-use crate::store::{Key, Store, StoreError};
+use crate::store::{Key, Store, StoreError, exchanges};
 
 /// How many records one page looks at, whatever it finds: a listing of a million deliveries is many small requests, none
 /// of which holds anything up.
@@ -114,6 +115,12 @@ pub struct Delivery {
     pub attempts: u32,
     /// The last attempts, oldest first.
     pub last_attempts: Vec<Attempt>,
+    /// An attempt began then and its end is not written down: it is under way, or was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Timestamp>,
+    /// The last request and answer word for word; only where one delivery is asked for, and where `log_bodies` keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
     /// The event itself; only where one delivery is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Box<RawValue>>,
@@ -147,6 +154,7 @@ pub struct Revived {
 /// A delivery as it stands in the table.
 struct Entry<'a> {
     endpoint: &'a str,
+    id: EndpointId,
     state: State,
     event: EventNumber,
     key: &'a [u8],
@@ -239,7 +247,7 @@ impl Admin {
                 for (key, bytes) in self.store.range(&from, &to, LOOKED_AT - looked_at)? {
                     let Some(event) = records::read_event_of(&key) else { continue };
                     looked_at += 1;
-                    let entry = Entry { endpoint: name, state, event, key: &key, bytes: &bytes };
+                    let entry = Entry { endpoint: name, id: *endpoint, state, event, key: &key, bytes: &bytes };
                     if let Some(delivery) = self.delivery(selection, &entry, whole)? {
                         deliveries.push(delivery);
                     }
@@ -277,7 +285,7 @@ impl Admin {
 impl Admin {
     /// A delivery, if it is one of those that are meant.
     fn delivery(&self, selection: &Selection, entry: &Entry<'_>, whole: bool) -> Result<Option<Delivery>, StoreError> {
-        let &Entry { endpoint, state, event: number, key, bytes } = entry;
+        let &Entry { endpoint, id, state, event: number, key, bytes } = entry;
         let event_key = records::event(number);
         let Some(record) = self.store.get(&event_key)? else { return Ok(None) };
         let EventRecord { head, json } = EventRecord::decode(&event_key, &record)?;
@@ -287,12 +295,17 @@ impl Admin {
         if !meant {
             return Ok(None);
         }
-        let (queued_at, due, waits, settled_at, attempts) = if state == State::Pending {
-            let pending: Pending = records::decode(key, bytes)?;
-            (pending.queued_at, (!pending.waits).then_some(pending.due), pending.waits, None, pending.attempts)
+        let (pending, settled_at) = if state == State::Pending {
+            (records::decode::<Pending>(key, bytes)?, None)
         } else {
-            let settled: Settled = records::decode(key, bytes)?;
-            (settled.queued_at, None, false, Some(settled.settled_at), settled.attempts)
+            let Settled { queued_at, settled_at, attempts } = records::decode(key, bytes)?;
+            (Pending { attempts, ..Pending::due(queued_at) }, Some(settled_at))
+        };
+        let Pending { queued_at, due, waits, attempts, begun, .. } = pending;
+        let due = (settled_at.is_none() && !waits).then_some(due);
+        let exchange = match whole {
+            true => exchanges::read(&*self.store, id, number)?.map(Exchange::from),
+            false => None,
         };
         let event =
             if whole { String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok()) } else { None };
@@ -309,6 +322,8 @@ impl Admin {
             settled_at: settled_at.map(time),
             attempts: attempts.count,
             last_attempts: shown(attempts),
+            begun: begun.map(time),
+            exchange,
             event,
         }))
     }

@@ -24,6 +24,9 @@ impl Admin {
             counter!(metrics::ENDPOINT_RECEIVED, &labels).absolute(endpoint.received);
             counter!(metrics::ENDPOINT_FILTERED, &labels).absolute(endpoint.filtered);
             counter!(metrics::ENDPOINT_DELIVERED, &labels).absolute(endpoint.delivered);
+            counter!(metrics::ENDPOINT_COALESCED, &labels).absolute(endpoint.coalesced);
+            counter!(metrics::ENDPOINT_INTERRUPTED, &labels).absolute(endpoint.interrupted);
+            gauge!(metrics::ENDPOINT_RESTS, &labels).set(flag(endpoint.seen.rests_until.is_some()));
             gauge!(metrics::ENDPOINT_PENDING, &labels).set(endpoint.pending as f64);
             gauge!(metrics::ENDPOINT_DEAD, &labels).set(endpoint.dead as f64);
             let age = endpoint.oldest_pending.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));

@@ -11,6 +11,7 @@ use super::config::ConfigArg;
 use super::{daemon, exit};
 use crate::admin::client::AdminClient;
 use crate::admin::deliveries::{Attempt, Delivery, Page, Revived, Selection, State};
+use crate::admin::exchange::Exchange;
 use crate::event::{EventType, rfc3339};
 
 /// See what waits, what was given up and what was taken, and send again
@@ -251,5 +252,32 @@ fn whole(delivery: &Delivery, first: bool) -> anyhow::Result<()> {
     for attempt in &delivery.last_attempts {
         println!("          {}  {:>6} ms  {}", rfc3339(attempt.at), attempt.took_ms, said(attempt));
     }
+    if let Some(begun) = delivery.begun {
+        println!("          {}  begun, and not ended yet", rfc3339(begun));
+    }
+    if let Some(exchange) = &delivery.exchange {
+        word_for_word(exchange);
+    }
     Ok(())
+}
+
+/// The last request and its answer, as they went over the wire.
+fn word_for_word(exchange: &Exchange) {
+    let lines = |mark: &str, headers: &[(String, String)], body: &str| {
+        headers.iter().for_each(|(name, value)| println!("{mark} {name}: {value}"));
+        println!("{mark}");
+        body.lines().for_each(|line| println!("{mark} {line}"));
+    };
+    println!("\n> {} {}  ({})", exchange.method, exchange.url, rfc3339(exchange.at));
+    lines(">", &exchange.headers, &exchange.body);
+    if exchange.cut {
+        println!("> … the rest was not kept");
+    }
+    match &exchange.answer {
+        Some(answer) => {
+            println!("< {}", answer.status);
+            lines("<", &answer.headers, &answer.body);
+        }
+        None => println!("< nothing came back"),
+    }
 }

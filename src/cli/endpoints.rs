@@ -79,7 +79,7 @@ fn list(config: &Path, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let status: Status = client.get("/api/v1/status", &())?;
         if !json && !status.endpoints.is_empty() {
-            println!("{:<16}  {:<9}  {:>9}  {:>9}  WHERE", "ENDPOINT", "STATE", "PENDING", "DEAD");
+            println!("{:<16}  {:<10}  {:>9}  {:>9}  WHERE", "ENDPOINT", "STATE", "PENDING", "DEAD");
         }
         for endpoint in &status.endpoints {
             match json {
@@ -97,7 +97,7 @@ fn list(config: &Path, json: bool) -> anyhow::Result<u8> {
 fn row(endpoint: &EndpointStatus) {
     let EndpointStatus { name, state, pending, dead, url, .. } = endpoint;
     let url = url.as_deref().unwrap_or("not in the config any more");
-    println!("{name:<16}  {state:<9}  {pending:>9}  {dead:>9}  {url}");
+    println!("{name:<16}  {state:<10}  {pending:>9}  {dead:>9}  {url}");
     if let (Some(since), Some(reason)) = (endpoint.disabled_since, &endpoint.disabled_because) {
         println!("{:<16}  disabled since {}: {reason}", "", rfc3339(since));
     }

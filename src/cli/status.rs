@@ -52,22 +52,20 @@ fn print(status: &Status, now: Timestamp) {
         println!("no endpoints");
         return;
     }
+    // The figures of a row add up; most sites never see the last one.
+    let coalesces = status.endpoints.iter().any(|endpoint| endpoint.coalesced > 0);
+    let more = if coalesces { format!(" {:>9}", "COALESCED") } else { String::new() };
     println!(
-        "\n{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  OLDEST PENDING",
+        "\n{:<16} {:<10} {:>11} {:>11} {:>9} {:>9} {:>9}{more}  OLDEST PENDING",
         "ENDPOINT", "STATE", "RECEIVED", "DELIVERED", "PENDING", "DEAD", "FILTERED"
     );
     for endpoint in &status.endpoints {
+        let EndpointStatus { name, state, received, delivered, pending, dead, filtered, coalesced, .. } = endpoint;
         let oldest = endpoint.oldest_pending.map(|at| span(now.duration_since(at).as_secs()));
+        let oldest = oldest.as_deref().unwrap_or("-");
+        let more = if coalesces { format!(" {coalesced:>9}") } else { String::new() };
         println!(
-            "{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  {}",
-            endpoint.name,
-            endpoint.state,
-            endpoint.received,
-            endpoint.delivered,
-            endpoint.pending,
-            endpoint.dead,
-            endpoint.filtered,
-            oldest.unwrap_or_else(|| "-".to_owned())
+            "{name:<16} {state:<10} {received:>11} {delivered:>11} {pending:>9} {dead:>9} {filtered:>9}{more}  {oldest}"
         );
     }
     let stuck: Vec<String> = status.endpoints.iter().filter_map(|endpoint| trouble(endpoint, now)).collect();
@@ -85,8 +83,8 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         let since = endpoint.seen.last_success.map_or("never took an event since the start".to_owned(), |at| {
             format!("last took an event {} ago", span(now.duration_since(at).as_secs()))
         });
-        words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.seen.failures));
-        if let Some(due) = endpoint.next_due {
+        words.push(format!("{} requests failed in a row, the last: {error} ({since})", endpoint.seen.failures));
+        if let Some(due) = endpoint.next_due.max(endpoint.seen.rests_until) {
             let wait = due.duration_since(now).as_secs();
             words.push(if wait > 0 {
                 format!("next attempt in {}", span(wait))
@@ -94,6 +92,9 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
                 "next attempt now".to_owned()
             });
         }
+    }
+    if let Some(said) = &endpoint.seen.not_verified {
+        words.push(format!("has not agreed to be sent events (`verify`): {said}"));
     }
     match endpoint.state.as_str() {
         "disabled" => match (&endpoint.disabled_because, endpoint.disabled_since) {

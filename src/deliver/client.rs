@@ -4,17 +4,19 @@ use std::error::Error as _;
 use std::path::PathBuf;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use reqwest::Client;
 use thiserror::Error;
 
 use super::auth::Authorizer;
 use super::connections::Connections;
+use super::logged;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
 use super::sign::{SignError, Signer};
 use crate::render::Rendered;
+use crate::store::exchanges::Exchange;
 
 /// How much of an answer is read: enough to finish small answers, so that their connection can be used again. Whatever
 /// sends more loses its connection.
@@ -27,6 +29,15 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Stands in `User-Agent`.
 pub(super) const PRODUCT: &str = concat!("radhook/", env!("CARGO_PKG_VERSION"));
+
+/// How an attempt ended, and word for word what was said, where that is kept.
+#[derive(Debug)]
+pub struct Answered {
+    /// How it ended.
+    pub ended: Ended,
+    /// Request and answer.
+    pub exchange: Option<Exchange>,
+}
 
 /// Sends the requests of one endpoint.
 #[derive(Debug, Clone)]
@@ -75,29 +86,65 @@ impl Sender {
 
     /// Makes one attempt: shows who asks, signs, sends, and reads the answer, all within the endpoint's timeout. A token
     /// that the receiver no longer takes is fetched anew and tried once more.
-    pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Ended {
+    pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Answered {
+        let mut exchange = options.log_bodies.then(|| logged::request(options, &rendered, now));
         let both = async {
             let http = self.http.current();
             let shown = match self.authorizer.header(&http).await {
                 Ok(shown) => shown,
                 Err(error) => return Ended::Failed(error.to_string()),
             };
-            let first = self.request(&http, options, id, &rendered, shown.as_ref(), now).await;
+            let first = self.request(&http, options, id, &rendered, shown.as_ref(), now, exchange.as_mut()).await;
             let refused = matches!(first, Ended::Answered { status: UNAUTHORIZED, .. });
             if !refused || !self.authorizer.refused(shown.as_ref()).await {
                 return first;
             }
             match self.authorizer.header(&http).await {
-                Ok(fresh) => self.request(&http, options, id, &rendered, fresh.as_ref(), now).await,
+                Ok(fresh) => self.request(&http, options, id, &rendered, fresh.as_ref(), now, exchange.as_mut()).await,
                 Err(error) => Ended::Failed(error.to_string()),
             }
         };
-        match tokio::time::timeout(options.timeout, both).await {
+        let ended = match tokio::time::timeout(options.timeout, both).await {
             Ok(ended) => ended,
             Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
-        }
+        };
+        Answered { ended, exchange }
     }
 
+    /// Asks something that is no delivery, within the endpoint's timeout: with a body that is signed as a delivery's is, or
+    /// without one. Says what came back, or why nothing did.
+    pub async fn ask(
+        &self,
+        options: &EndpointOptions,
+        method: Method,
+        signed: Option<(String, Rendered)>,
+        more: HeaderMap,
+        now: Timestamp,
+    ) -> Result<(u16, HeaderMap), String> {
+        let asked = async {
+            let http = self.http.current();
+            let shown = self.authorizer.header(&http).await.map_err(|error| error.to_string())?;
+            let mut headers = match &signed {
+                Some((id, rendered)) => self.headers(options, id, rendered, now).map_err(|error| error.to_string())?,
+                None => {
+                    let own = [(USER_AGENT, HeaderValue::from_static(PRODUCT))];
+                    options.headers.iter().cloned().chain(own).collect()
+                }
+            };
+            headers.extend(more);
+            headers.extend(shown.map(|shown| (AUTHORIZATION, shown)));
+            let mut request = http.request(method, options.url.clone()).headers(headers);
+            if let Some((_, rendered)) = signed {
+                request = request.body(rendered.body);
+            }
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            Ok((answer.status().as_u16(), answer.headers().clone()))
+        };
+        let late = || Err(format!("no answer within {:?}", options.timeout));
+        tokio::time::timeout(options.timeout, asked).await.unwrap_or_else(|_| late())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request is all of this")]
     async fn request(
         &self,
         http: &Client,
@@ -106,6 +153,7 @@ impl Sender {
         rendered: &Rendered,
         shown: Option<&HeaderValue>,
         now: Timestamp,
+        mut exchange: Option<&mut Exchange>,
     ) -> Ended {
         let mut headers = match self.headers(options, id, rendered, now) {
             Ok(headers) => headers,
@@ -114,6 +162,9 @@ impl Sender {
         if let Some(shown) = shown {
             headers.insert(AUTHORIZATION, shown.clone());
         }
+        if let Some(exchange) = &mut exchange {
+            exchange.headers = logged::headers(&headers);
+        }
         let request =
             http.request(options.method.clone(), options.url.clone()).headers(headers).body(rendered.body.clone());
         let exchange = async {
@@ -121,8 +172,12 @@ impl Sender {
             let status = answer.status().as_u16();
             let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = asked.and_then(|value| policy::retry_after(value, now));
+            let mut said = exchange.map(|exchange| logged::answer(exchange, &answer));
             let mut read = 0;
             while let Some(part) = answer.chunk().await? {
+                if let Some(said) = &mut said {
+                    said.body.extend_from_slice(&part[..part.len().min(ANSWER_READ - read)]);
+                }
                 read += part.len();
                 if read > ANSWER_READ {
                     break;

@@ -43,6 +43,12 @@ pub struct EndpointOptions {
     pub signature: Option<SignatureOptions>,
     /// When a failed delivery is tried again.
     pub retry: RetryOptions,
+    /// How many events go in one request.
+    pub batch: BatchOptions,
+    /// How a receiver is asked whether it wants events before it is sent any.
+    pub verify: Verify,
+    /// Whether requests and answers are kept word for word.
+    pub log_bodies: bool,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca: Option<PathBuf>,
     /// Whether TLS 1.2 is too old for this receiver.
@@ -186,4 +192,48 @@ pub struct RetryOptions {
     pub schedule: Vec<Duration>,
     /// Each wait is stretched or shrunk by up to this share, 0.0 to 1.0, so that failures do not come back in step.
     pub jitter: f64,
+    /// How long after it was queued an event is worth sending; `None` for ever.
+    pub max_age: Option<Duration>,
+}
+
+/// `batch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// The most events in one request. With 1 each is sent by itself, and not as a list of one.
+    pub max_events: usize,
+    /// How long the first event of a batch waits for others.
+    pub max_wait: Duration,
+    /// The most bytes of events in one request; a larger event goes by itself.
+    pub max_bytes: usize,
+}
+
+impl BatchOptions {
+    /// Whether each event is a request of its own.
+    pub fn is_single(&self) -> bool {
+        self.max_events == 1
+    }
+}
+
+impl Default for BatchOptions {
+    /// One event a request. A megabyte is what common servers take without being told to.
+    fn default() -> Self {
+        Self { max_events: 1, max_wait: Duration::ZERO, max_bytes: 1024 * 1024 }
+    }
+}
+
+/// `verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// It is not asked.
+    #[default]
+    None,
+    /// A test event must be answered 200 and `wifiWebhookListener: 1`.
+    Purple,
+    /// The handshake of CloudEvents' HTTP webhooks.
+    CloudEvents {
+        /// Who asks, as a DNS name.
+        origin: String,
+        /// Where the receiver may say yes later.
+        callback: Option<Url>,
+    },
 }

@@ -37,8 +37,9 @@ pub(super) fn structured(json: &[u8]) -> Result<Rendered, RenderError> {
 }
 
 /// An array of structured ones.
-pub(super) fn batch(events: &[Vec<u8>]) -> Result<Rendered, RenderError> {
-    let events = events.iter().map(|json| Native::read(json).map(Structured)).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn batch(events: &[impl AsRef<[u8]>]) -> Result<Rendered, RenderError> {
+    let events =
+        events.iter().map(|json| Native::read(json.as_ref()).map(Structured)).collect::<Result<Vec<_>, _>>()?;
     Ok(Rendered { body: serde_json::to_vec(&events)?, content_type: BATCH, headers: Vec::new() })
 }
 

@@ -75,7 +75,7 @@ impl Format {
     }
 
     /// A batch of events, also of a single one, each as it is stored.
-    pub fn many(self, events: &[Vec<u8>]) -> Result<Rendered, RenderError> {
+    pub fn many(self, events: &[impl AsRef<[u8]>]) -> Result<Rendered, RenderError> {
         match self {
             Self::Native => Ok(native::array(events)),
             Self::Ndjson => Ok(native::lines(events)),

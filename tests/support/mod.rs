@@ -19,6 +19,7 @@ pub mod process;
 pub mod radclient;
 pub mod raw;
 pub mod responder;
+pub mod scripted;
 pub mod secrets;
 pub mod sources;
 pub mod spooling;

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::headers::{OURS, headers};
 use super::url::{stays_here, url};
-use super::{auth, egress, signature};
+use super::{auth, dispatch, egress, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
@@ -57,6 +57,9 @@ const DEFAULT_SCHEDULE: [Duration; 5] = [
     Duration::from_secs(12 * 3_600),
 ];
 
+/// Below a second nothing would ever be tried again; beyond a year there is no difference.
+const MAX_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
+
 /// Zero is never.
 const DISABLE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 86_400);
 
@@ -88,7 +91,7 @@ const FORMATS: &[(&str, Format)] = &[
 const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "purple", "bt", "rlm_rest", "openwisp"];
 
 /// Keys of the design that come later.
-const LATER: &[&str] = &["when", "once_per", "batch", "verify", "log_bodies", "body", "content_type"];
+const LATER: &[&str] = &["when", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
 const MADE: [EventType; 17] = [
@@ -112,7 +115,12 @@ const MADE: [EventType; 17] = [
 ];
 
 /// All endpoints; `None` where there is no such table. `posted`: a source takes events of any type.
-pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>) -> Option<Vec<Endpoint>> {
+pub(super) fn endpoints(
+    top: &mut Reader<'_>,
+    node: Option<&Arc<str>>,
+    posted: bool,
+    egress: &Arc<Egress>,
+) -> Option<Vec<Endpoint>> {
     let mut names = Claims::new();
     top.tables("endpoint", MAX_ENDPOINTS, |table| {
         table.later(LATER);
@@ -148,6 +156,11 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         refuse_signed_twice(table, &signature, &headers);
         refuse_attributes(table, format, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
+        let batch = dispatch::batch(table, format);
+        let coalesces_updates = dispatch::coalesces_updates(table, order);
+        let once_per = dispatch::once_per(table);
+        let verify = dispatch::verify(table, node);
+        let log_bodies = table.or("log_bodies", flag, false);
         let tls = table.table("tls", |tls| {
             let ca = tls.optional("ca", authorities);
             (ca, tls.or("min_version", one_of(TLS_VERSIONS, &[]), false))
@@ -155,6 +168,8 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {
             subscription,
+            once_per,
+            coalesces_updates,
             delivery: EndpointOptions {
                 name: name?,
                 url: url?,
@@ -170,6 +185,9 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
                 auth: auth?,
                 signature,
                 retry,
+                batch,
+                verify,
+                log_bodies,
                 ca,
                 tls13_only,
                 egress: Arc::clone(egress),
@@ -290,11 +308,12 @@ fn retry(table: &mut Reader<'_>) -> RetryOptions {
     RetryOptions {
         schedule: table.or("schedule", schedule, DEFAULT_SCHEDULE.to_vec()),
         jitter: table.or("jitter", number(JITTER), DEFAULT_JITTER),
+        max_age: table.optional("max_age", duration(MAX_AGE)),
     }
 }
 
 fn default_retry() -> RetryOptions {
-    RetryOptions { schedule: DEFAULT_SCHEDULE.to_vec(), jitter: DEFAULT_JITTER }
+    RetryOptions { schedule: DEFAULT_SCHEDULE.to_vec(), jitter: DEFAULT_JITTER, max_age: None }
 }
 
 /// A PEM file with at least one certificate.

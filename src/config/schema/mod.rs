@@ -4,6 +4,7 @@
 pub(super) mod admin;
 mod auth;
 mod client;
+mod dispatch;
 mod egress;
 mod endpoint;
 mod headers;
@@ -43,7 +44,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
     let posted = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Local(_)));
     let egress = egress::options(top);
-    let endpoints = endpoint::endpoints(top, posted, &egress);
+    let endpoints = endpoint::endpoints(top, node.as_ref(), posted, &egress);
     let dictionary = dictionary(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.

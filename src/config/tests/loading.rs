@@ -251,14 +251,14 @@ fn every_setting_of_an_endpoint_arrives() {
         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"X-Sig\", prefix = \"v=\" }\n\
         retry = { schedule = [], jitter = 1 }\n";
     let (config, _) = read_text(&format!("{SMALLEST}{text}")).unwrap();
-    let Endpoint { subscription, delivery } = &config.endpoints[1];
+    let Endpoint { subscription, delivery, .. } = &config.endpoints[1];
     assert!(subscription.wants(EventType::NasOn) && !subscription.wants(EventType::SessionStart));
     assert_eq!((delivery.url.as_str(), delivery.method.as_str()), ("http://localhost:8080/a?b=c", "PUT"));
     assert_eq!((delivery.timeout, delivery.order), (Duration::from_secs(3), Order::None));
     assert_eq!(delivery.format, Format::Ndjson);
     assert_eq!((delivery.concurrency, delivery.enabled), (2, false));
     assert_eq!(delivery.headers, [("x-site".parse().unwrap(), "lobby".parse().unwrap())]);
-    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0 });
+    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0, max_age: None });
     let Some(SignatureOptions::HmacSha256 { header, prefix, .. }) = &delivery.signature else { panic!() };
     assert_eq!((header.as_str(), prefix.as_str()), ("x-sig", "v="));
 }

@@ -32,8 +32,8 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:1:2: `company` at the top level is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
-        "batch = { max_events = 10 }",
-        &["x.toml:4:1: `batch` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
+        "when = \"session.duration > 60\"",
+        &["x.toml:4:1: `when` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
         "format = \"purple\"",
@@ -45,6 +45,35 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:4:19: the value of the header X-A is a template, which this version of radhook does not know yet; \
            only fixed values are sent"],
     );
+}
+
+#[test]
+fn what_says_how_events_go_out_is_checked_before_they_do() {
+    let refused = |line: &str, said: &str| endpoint_says(line, &[said]);
+    refused("batch = { max_events = 0 }", "x.toml:4:24: `max_events` is 0, and must be from 1 to 20000");
+    refused("batch = { max_bytes = \"1B\" }", "x.toml:4:23: `max_bytes` is 1B, and must be from 1KiB to 16MiB");
+    refused(
+        "format = \"cloudevents-binary\"\nbatch = { max_events = 2 }",
+        "x.toml:5:24: the format cloudevents-binary has no form for several events in one request; \
+         choose another `format`, or remove it",
+    );
+    refused(
+        "once_per = { key = [\"user.name\", \"usr.mail\"], window = \"1h\" }",
+        "x.toml:4:34: `key` is \"usr.mail\", which is no field of an event; write it like \"user.name\" or \"client.mac\"",
+    );
+    refused(
+        "once_per = { key = \"user.name\" }",
+        "x.toml:4:12: [endpoint.once_per] needs `window`; add window = \"24h\"",
+    );
+    refused(
+        "verify_origin = \"a.example\"",
+        "x.toml:4:17: `verify_origin` has no meaning without verify = \"cloudevents\"; remove it",
+    );
+    refused(
+        "verify = \"cloudevents\"\nverify_origin = \"a b\"",
+        "x.toml:5:17: `verify_origin` is \"a b\", which is no DNS name; write it like \"radhook.example.com\"",
+    );
+    refused("retry = { max_age = \"0s\" }", "x.toml:4:21: `max_age` is 0s, and must be from 1s to 365d");
 }
 
 #[test]
