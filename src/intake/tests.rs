@@ -16,6 +16,7 @@ use crate::store::standing::Report;
 use crate::store::{Bytes, Key};
 
 mod logins;
+mod model;
 
 const START: u64 = 1;
 const STOP: u64 = 2;
