@@ -11,7 +11,7 @@ use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
 use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Format, Order, SignatureOptions};
-use crate::deliver::sign::Signer;
+use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
 
@@ -168,16 +168,20 @@ fn signature(endpoint: &Endpoint) -> String {
     match &endpoint.delivery.signature {
         None => "not signed".to_owned(),
         Some(SignatureOptions::Standard { secrets }) => {
-            format!("signed standard with {}", list(secrets.iter().map(ToString::to_string)))
+            format!("signed standard with {}", shown(secrets))
         }
         Some(options @ SignatureOptions::Ed25519 { .. }) => {
             let public = Signer::new(options).map(|signer| signer.public_keys()).unwrap_or_default();
             format!("signed ed25519, receivers verify with {}", list(public.into_iter()))
         }
         Some(SignatureOptions::HmacSha256 { secrets, header, .. }) => {
-            format!("signed hmac-sha256 in {header} with {}", list(secrets.iter().map(ToString::to_string)))
+            format!("signed hmac-sha256 in {header} with {}", shown(secrets))
         }
     }
+}
+
+fn shown(secrets: &[KeySource]) -> String {
+    list(secrets.iter().flat_map(KeySource::keys).map(|key| key.to_string()))
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {

@@ -1,4 +1,4 @@
-//! `radhook endpoints`: how each stands; enabling, disabling, and forgetting those that are configured no more.
+//! `radhook endpoints`: how each stands; enabling, disabling, rotating its secret, and forgetting those that are configured no more.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use super::config::ConfigArg;
-use super::{daemon, exit};
+use super::{daemon, exit, rotate};
 use crate::admin::endpoints::{Done, Wanted};
 use crate::admin::status::{EndpointStatus, Status};
 use crate::event::rfc3339;
 
-/// See how each endpoint stands, enable and disable it, and forget those that are configured no more
+/// See how each endpoint stands, enable and disable it, rotate its secret, and forget those that are configured no more
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -41,6 +41,7 @@ enum Verb {
         #[arg(long)]
         reason: Option<String>,
     },
+    Rotate(rotate::Args),
     /// Forget an endpoint that is not in the config any more: its queue, its dead letters, its history
     Drop {
         #[command(flatten)]
@@ -71,6 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
         Verb::Disable { which, reason } => {
             turn(which, reason, "disable", "is disabled: its events wait", "was disabled already")
         }
+        Verb::Rotate(args) => rotate::run(&args),
         Verb::Drop { which, yes } => forget(which, yes),
     }
 }

@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use super::auth::Authorizer;
 use super::connections::Connections;
+use super::keyring::Keyring;
 use super::logged;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
-use super::sign::{SignError, Signer};
+use super::sign::{KeyFileError, SignError};
 use crate::render::Rendered;
 use crate::store::exchanges::Exchange;
 
@@ -43,7 +44,7 @@ pub struct Answered {
 #[derive(Debug, Clone)]
 pub struct Sender {
     http: Connections,
-    signer: Option<Signer>,
+    keyring: Option<Keyring>,
     authorizer: Authorizer,
 }
 
@@ -69,6 +70,9 @@ pub enum ClientError {
     /// A signing secret cannot be used.
     #[error("signature: {0}")]
     Signature(#[from] SignError),
+    /// A file of signing secrets cannot be used.
+    #[error("signature: {0}")]
+    KeyFile(#[from] KeyFileError),
     /// The TLS library refused, for example because the system has no root certificates.
     #[error("TLS: {0}")]
     Tls(String),
@@ -79,7 +83,7 @@ impl Sender {
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
         Ok(Self {
             http: Connections::new(options)?,
-            signer: options.signature.as_ref().map(Signer::new).transpose()?,
+            keyring: Keyring::new(options)?,
             authorizer: Authorizer::new(&options.auth),
         })
     }
@@ -204,8 +208,8 @@ impl Sender {
         for (name, value) in &options.headers {
             headers.insert(name, value.clone());
         }
-        if let Some(signer) = &self.signer {
-            for (name, value) in signer.sign(id, now, &rendered.body)? {
+        if let Some(keyring) = &self.keyring {
+            for (name, value) in keyring.current().sign(id, now, &rendered.body)? {
                 headers.insert(name, value);
             }
         }

@@ -1,95 +1,47 @@
 //! The connections to one endpoint: what is trusted, what is shown, and a client that is made anew when a certificate on
 //! the disk has changed.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, Identity, redirect};
-use tracing::{info, warn};
 
 use super::client::{ClientError, describe};
 use super::options::{AuthOptions, EndpointOptions};
 use super::resolve::Resolver;
+use super::watched::Watched;
 
 /// How long an idle connection is kept. Node's HTTP server closes idle connections after five seconds; a request sent
 /// into a connection that is being closed fails and would wait for its retry.
 const IDLE_KEPT: Duration = Duration::from_secs(4);
 
-/// How often the files are looked at: whoever renews a certificate leaves more time than that before the old one ends.
-const LOOKED_AT: Duration = Duration::from_secs(10);
-
 /// The client of one endpoint. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
-    fixed: Client,
-    /// Only where there are files that may change.
-    renewed: Option<Arc<Renewed>>,
+    options: Arc<EndpointOptions>,
+    client: Arc<Watched<Client>>,
 }
-
-#[derive(Debug)]
-struct Renewed {
-    options: EndpointOptions,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    client: Client,
-    stamp: Stamp,
-    looked_at: Instant,
-}
-
-/// Size and time of change of each file.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 impl Connections {
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
-        let stamp = stamp(options);
-        let fixed = client(options)?;
-        let renewed = (!stamp.is_empty()).then(|| {
-            let state = Mutex::new(State { client: fixed.clone(), stamp, looked_at: Instant::now() });
-            Arc::new(Renewed { options: options.clone(), state })
-        });
-        Ok(Self { fixed, renewed })
+        let client = Watched::new(files(options), Instant::now(), || client(options))?;
+        Ok(Self { options: Arc::new(options.clone()), client: Arc::new(client) })
     }
 
-    /// The client to use now. Files that have changed are read again, now and then; while they cannot be used, the client
-    /// stays what it was.
+    /// The client to use now.
     pub fn current(&self) -> Client {
-        let Some(renewed) = &self.renewed else { return self.fixed.clone() };
-        let mut state = renewed.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked_at.elapsed() >= LOOKED_AT {
-            state.looked_at = Instant::now();
-            let stamp = stamp(&renewed.options);
-            if stamp != state.stamp {
-                state.stamp = stamp;
-                let endpoint = &*renewed.options.name;
-                match client(&renewed.options) {
-                    Ok(client) => {
-                        info!(endpoint, "certificates have changed and are used from now on");
-                        state.client = client;
-                    }
-                    Err(error) => {
-                        warn!(endpoint, %error, "certificates have changed and cannot be used; the old ones stay")
-                    }
-                }
-            }
-        }
-        state.client.clone()
+        self.client.current(Instant::now(), (&self.options.name, "certificates"), || client(&self.options))
     }
 }
 
-fn stamp(options: &EndpointOptions) -> Stamp {
+/// The files that may change.
+fn files(options: &EndpointOptions) -> Vec<PathBuf> {
     let ours = match &options.auth {
         AuthOptions::Mtls { certificate, key } => vec![certificate, key],
         _ => Vec::new(),
     };
-    let of = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    options.ca.iter().chain(ours).map(|path| of(path)).collect()
+    options.ca.iter().chain(ours).cloned().collect()
 }
 
 fn client(options: &EndpointOptions) -> Result<Client, ClientError> {

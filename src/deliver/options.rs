@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::egress::Egress;
+use super::sign::KeySource;
 pub use crate::render::Format;
 use crate::secret::Secret;
 
@@ -98,22 +99,41 @@ pub enum SignatureOptions {
     /// Standard Webhooks v1: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>`.
     Standard {
         /// `whsec_` and base64, or raw bytes.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
     },
     /// Standard Webhooks v1a: the same headers, `v1a,<base64>`.
     Ed25519 {
         /// `whsk_` and base64 of a private key; for verifying also `whpk_` of a public one.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
     },
     /// Lower-case hex HMAC-SHA256 of the raw body in a header of its own.
     HmacSha256 {
         /// The keys; the newest first. One header value is sent per key, joined by a comma and a space.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
         /// `X-Radhook-Signature` unless set.
         header: HeaderName,
         /// Stands before the hex, such as `sha256=`.
         prefix: String,
     },
+}
+
+impl SignatureOptions {
+    /// Where its secrets are, newest first.
+    pub fn secrets(&self) -> &[KeySource] {
+        let (Self::Standard { secrets } | Self::Ed25519 { secrets } | Self::HmacSha256 { secrets, .. }) = self;
+        secrets
+    }
+
+    /// The same with other secrets.
+    pub fn with_secrets(&self, secrets: Vec<KeySource>) -> Self {
+        match self {
+            Self::Standard { .. } => Self::Standard { secrets },
+            Self::Ed25519 { .. } => Self::Ed25519 { secrets },
+            Self::HmacSha256 { header, prefix, .. } => {
+                Self::HmacSha256 { secrets, header: header.clone(), prefix: prefix.clone() }
+            }
+        }
+    }
 }
 
 /// `auth`: how radhook shows a receiver who it is.

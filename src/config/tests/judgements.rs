@@ -222,7 +222,7 @@ fn weak_but_valid_choices_are_warned_about() {
          it makes auth.accept, auth.reject, auth.challenge, auth.timeout, session.start, session.update, session.stop, \
          nas.on, nas.off, coa.ack, coa.nak, disconnect.ack, disconnect.nak, endpoint.disabled, endpoint.enabled, \
          endpoint.recovered, delivery.exhausted",
-            "x.toml:6:45: this signing key has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
+            "x.toml:6:45: `secret` has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
         ]
     );
     let posts = "[[source]]\ntype = \"local\"\nlisten = \"unix:/run/local.sock\"\n\

@@ -125,10 +125,71 @@ fn secrets_come_from_files_the_environment_and_credentials() {
     let files = Files::of(directory.path(), &[("radhook.toml", SMALLEST), ("x.toml", text)]);
     let (config, _) = read(Ok(files), &environment, schema::config).unwrap();
     let Some(SignatureOptions::Standard { secrets }) = &config.endpoints[1].delivery.signature else { panic!() };
-    let exposed: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose()).collect();
+    let keys: Vec<_> = secrets.iter().flat_map(|source| source.keys()).collect();
+    let exposed: Vec<&[u8]> = keys.iter().map(|key| key.secret.expose()).collect();
     let expected: [&[u8]; 5] =
         [b"with a newline", b"  spaces stay  ", b"from the environment", b"credential", b"inline"];
     assert_eq!(exposed, expected);
+}
+
+#[test]
+fn a_file_of_signing_secrets_holds_one_a_line_and_its_mistakes_are_told_with_file_and_line() {
+    let endpoint = |name: &str, scheme: &str, secret: &str| {
+        let signature = format!("signature = {{ scheme = \"{scheme}\", secret = {secret} }}");
+        format!("[[endpoint]]\nname = \"{name}\"\nurl = \"https://example.com\"\n{signature}\n")
+    };
+    let with = |lines: &str, scheme: &str, secret: &str| {
+        directory(&[("radhook.toml", &format!("{SMALLEST}{}", endpoint("x", scheme, secret))), ("x.key", lines)])
+    };
+    let one = "{ file = \"x.key\" }";
+
+    let good = with("newest hunter2 of all\n\nolder hunter2, still good until 2026-11-26T10:00:00Z\n", "standard", one);
+    let (config, _) = load(&main_file(&good)).unwrap();
+    let source = &config.endpoints[1].delivery.signature.as_ref().unwrap().secrets()[0];
+    assert_eq!(source.file(), Some(&*good.path().join("x.key")));
+    let keys: Vec<_> = source.keys().iter().map(|key| (key.secret.expose().to_vec(), key.until)).collect();
+    let end = "2026-11-26T10:00:00Z".parse().unwrap();
+    let expected = [("newest hunter2 of all", None), ("older hunter2, still good", Some(end))];
+    assert_eq!(keys, expected.map(|(secret, until)| (secret.as_bytes().to_vec(), until)));
+
+    let key = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    for (lines, scheme, secret, told) in [
+        (
+            "hunter2 until 2026-11-26T10:00:00Z",
+            "standard",
+            one,
+            "x.key:1: the first secret is the newest and has no `until`, or nothing would sign after it",
+        ),
+        (
+            "new\nhunter2 until 2026-11",
+            "hmac-sha256",
+            one,
+            "x.key:2: what follows `until` is not a time such as 2026-11-26T10:00:00Z",
+        ),
+        (
+            "sixteen bytes or more\n\nwhsec_hunter2! until 2026-11-26T10:00:00Z",
+            "standard",
+            one,
+            "x.key:3 begins with whsec_, and what follows is not base64; copy it whole, with its = at the end",
+        ),
+        (
+            &format!("{key}\nwhsk_hunter2"),
+            "ed25519",
+            one,
+            "x.key:2 is no private key of Ed25519; write whsk_ and the base64 of 32 random bytes",
+        ),
+        ("\n \n", "standard", one, "x.key:1: there is no secret"),
+    ] {
+        let told = format!("radhook.toml:16:{}: `secret`: {told}", 37 + scheme.len());
+        assert_eq!(problems(&with(lines, scheme, secret)), [told], "{lines}");
+    }
+    let eight = "sixteen bytes or more\n".repeat(8);
+    let directory = with(&eight, "standard", "[\"sixteen bytes or more\", { file = \"x.key\" }]");
+    assert_eq!(
+        problems(&directory),
+        ["radhook.toml:16:45: `secret` has 9 secrets with those in its files, and at most 8 are allowed; \
+          remove those that have ended"]
+    );
 }
 
 #[test]
