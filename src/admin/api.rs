@@ -13,7 +13,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::Admin;
-use super::deliveries::{ListError, Selection};
+use super::deliveries::{ListError, Retry, Selection};
 use super::endpoints::Wanted;
 use super::events;
 use crate::deliver::handshake;
@@ -102,8 +102,8 @@ async fn show(State(admin): State<Arc<Admin>>, Query(selection): Query<Selection
     Ok(Json(admin.deliveries(&selection, true)?).into_response())
 }
 
-async fn retry(State(admin): State<Arc<Admin>>, Json(selection): Json<Selection>) -> Result<Response, ListError> {
-    by_the_writer(move || admin.retry(&selection)).await
+async fn retry(State(admin): State<Arc<Admin>>, Json(wanted): Json<Retry>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.retry(&wanted)).await
 }
 
 async fn list_events(

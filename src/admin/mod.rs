@@ -11,6 +11,7 @@ pub mod events;
 pub mod exchange;
 pub mod options;
 pub mod scrape;
+pub mod selection;
 pub mod status;
 
 use std::sync::Arc;
