@@ -84,13 +84,14 @@ impl<T> Making<T> {
 
 impl Admin {
     /// The numbers among which the events that are meant must be, both included: all, unless one is asked for whose number
-    /// is known. That is so for the first occurrence of a fact; later ones have to be looked for.
+    /// is known. That is so for the first occurrence of a fact, as long as it is the last one; others have to be looked for.
     pub(super) fn numbers(&self, meant: &Meant) -> Result<(EventNumber, EventNumber), StoreError> {
         let all = (0, EventNumber::MAX);
         let Some(id) = meant.id else { return Ok(all) };
         let told_key = records::told(id.as_bytes());
         let Some(bytes) = self.store.get(&told_key)? else { return Ok(all) };
-        let number = records::decode::<Told>(&told_key, &bytes)?.event;
+        // One that cannot be read tells nothing.
+        let Ok(Told { event: number, .. }) = records::decode(&told_key, &bytes) else { return Ok(all) };
         let event_key = records::event(number);
         let Some(bytes) = self.store.get(&event_key)? else { return Ok(all) };
         // The fact may have happened again since, and then its key leads to that.

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(go(0), (false, vec![1, 2, 3], vec![None, after("a"), after("b")]));
         assert_eq!(go(1), (true, vec![1], vec![None]));
         assert_eq!(go(2), (true, vec![1, 2], vec![None]));
-        assert_eq!(go(3).0, false);
+        assert!(!go(3).0);
     }
 
     #[test]
