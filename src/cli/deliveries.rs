@@ -12,6 +12,7 @@ use super::{daemon, exit};
 use crate::admin::client::AdminClient;
 use crate::admin::deliveries::{Attempt, Count, Delivery, Page, Retry, Revived, Selection, State};
 use crate::admin::exchange::Exchange;
+use crate::admin::selection::Meant;
 use crate::event::rfc3339;
 
 /// See what waits, what was given up and what was taken, and send again
@@ -144,6 +145,11 @@ fn list(config: &Path, selection: Selection, limit: usize, json: bool) -> anyhow
 }
 
 fn show(config: &Path, selection: Selection, json: bool) -> anyhow::Result<u8> {
+    let Meant { id, session, .. } = &selection.meant;
+    let what = match (id, session) {
+        (Some(id), _) => format!("event {id}"),
+        (None, session) => format!("session {:?}", session.as_deref().unwrap_or_default()),
+    };
     daemon::ask(config, |client| {
         let mut last = None;
         through(pages(client, "/api/v1/deliveries/show", selection), |delivery| {
@@ -156,7 +162,7 @@ fn show(config: &Path, selection: Selection, json: bool) -> anyhow::Result<u8> {
             Ok(true)
         })?;
         if last.is_none() {
-            bail!("no such delivery: its event may have left the history, or no endpoint wanted it");
+            bail!("no delivery of {what}: it may have left the history, or no endpoint wanted it");
         }
         Ok(exit::DONE)
     })
