@@ -153,7 +153,7 @@ struct Request {
 
 impl Request {
     fn signed(secret: &str, id: &str, at: i64, body: &[u8]) -> Self {
-        let secrets = vec![Secret::new(secret)];
+        let secrets = vec![Secret::new(secret).into()];
         let signer = Signer::new(&SignatureOptions::Standard { secrets }).expect("the secret is one");
         let time = Timestamp::from_second(at).expect("a time of these days");
         let headers = signer.sign(id, time, body).expect("the id fits");
@@ -313,7 +313,7 @@ fn the_receiver_in_rust_takes_what_is_genuine_once_and_nothing_else() {
 fn takes_what_is_signed_with_a_private_key(example: &Example) {
     const PRIVATE: &str = "whsk_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
-    let secrets = vec![Secret::new(PRIVATE)];
+    let secrets = vec![Secret::new(PRIVATE).into()];
     let public = Signer::new(&SignatureOptions::Ed25519 { secrets }).expect("a private key").public_keys().remove(0);
     let receiver = Receiver::start(example, &public);
 
