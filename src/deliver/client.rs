@@ -1,16 +1,14 @@
 //! One HTTP client per endpoint, and one attempt with it under one deadline.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use reqwest::Client;
 use thiserror::Error;
 
 use super::auth::Authorizer;
-use super::connections::Connections;
+use super::connections::{Connections, Http};
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
 use super::sign::{SignError, Signer};
@@ -55,6 +53,9 @@ pub enum ClientError {
         /// What is wrong with it.
         what: String,
     },
+    /// The proxy cannot be used.
+    #[error("proxy: {0}")]
+    Proxy(String),
     /// A signing secret cannot be used.
     #[error("signature: {0}")]
     Signature(#[from] SignError),
@@ -100,7 +101,7 @@ impl Sender {
 
     async fn request(
         &self,
-        http: &Client,
+        http: &Http,
         options: &EndpointOptions,
         id: &str,
         rendered: &Rendered,
@@ -114,11 +115,17 @@ impl Sender {
         if let Some(shown) = shown {
             headers.insert(AUTHORIZATION, shown.clone());
         }
-        let request =
-            http.request(options.method.clone(), options.url.clone()).headers(headers).body(rendered.body.clone());
+        let request = http
+            .client
+            .request(options.method.clone(), options.url.clone())
+            .headers(headers)
+            .body(rendered.body.clone());
         let exchange = async {
             let mut answer = request.send().await?;
             let status = answer.status().as_u16();
+            if let Some(reason) = http.answered_by_proxy(&options.url, status) {
+                return Ok(Ended::Failed(reason));
+            }
             let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = asked.and_then(|value| policy::retry_after(value, now));
             let mut read = 0;
@@ -130,7 +137,7 @@ impl Sender {
             }
             Ok(Ended::Answered { status, retry_after })
         };
-        exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(describe(&error)))
+        exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(http.describe(&error)))
     }
 
     fn headers(
@@ -155,20 +162,4 @@ impl Sender {
         }
         Ok(headers)
     }
-}
-
-/// An error with its causes, without the URL, which may hold a token and stands in the config anyway.
-pub(super) fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_connect() { "cannot connect".to_owned() } else { "request failed".to_owned() };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        // Wrappers often repeat their cause, or only say that there is one.
-        if !text.ends_with(&words) && words != "client error (Connect)" {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
 }

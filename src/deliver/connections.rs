@@ -1,15 +1,19 @@
-//! The connections to one endpoint: what is trusted, what is shown, and a client that is made anew when a certificate on
-//! the disk has changed.
+//! The connections to one endpoint: what is trusted, what is shown, what they go through, and a client that is made anew
+//! when a certificate on the disk has changed.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use reqwest::{Certificate, Client, Identity, redirect};
+use reqwest::dns::Resolve;
+use reqwest::{Certificate, Client, Identity, Proxy, Url, redirect};
 use tracing::{info, warn};
 
-use super::client::{ClientError, describe};
-use super::options::{AuthOptions, EndpointOptions};
+use super::auth::basic;
+use super::client::ClientError;
+use super::failure;
+use super::options::{AuthOptions, EndpointOptions, ProxyOptions};
 use super::resolve::Resolver;
 
 /// How long an idle connection is kept. Node's HTTP server closes idle connections after five seconds; a request sent
@@ -19,25 +23,29 @@ const IDLE_KEPT: Duration = Duration::from_secs(4);
 /// How often the files are looked at: whoever renews a certificate leaves more time than that before the old one ends.
 const LOOKED_AT: Duration = Duration::from_secs(10);
 
-/// The client of one endpoint. Clones share it.
+/// The connections to one endpoint. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
-    fixed: Client,
-    /// Only where there are files that may change.
-    renewed: Option<Arc<Renewed>>,
-}
+pub(super) struct Connections(Arc<Shared>);
 
-#[derive(Debug)]
-struct Renewed {
+struct Shared {
     options: EndpointOptions,
+    resolver: Arc<dyn Resolve>,
+    proxy: Option<Arc<str>>,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     client: Client,
     stamp: Stamp,
     looked_at: Instant,
+}
+
+/// A client, and what stands between it and the receiver.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    pub client: Client,
+    /// The proxy's URL, without credentials.
+    proxy: Option<Arc<str>>,
 }
 
 /// Size and time of change of each file.
@@ -45,38 +53,69 @@ type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 impl Connections {
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
-        let stamp = stamp(options);
-        let fixed = client(options)?;
-        let renewed = (!stamp.is_empty()).then(|| {
-            let state = Mutex::new(State { client: fixed.clone(), stamp, looked_at: Instant::now() });
-            Arc::new(Renewed { options: options.clone(), state })
-        });
-        Ok(Self { fixed, renewed })
+        Self::resolved_by(options, Arc::new(Resolver(Arc::clone(&options.egress))), Instant::now())
     }
 
-    /// The client to use now. Files that have changed are read again, now and then; while they cannot be used, the client
-    /// stays what it was.
-    pub fn current(&self) -> Client {
-        let Some(renewed) = &self.renewed else { return self.fixed.clone() };
-        let mut state = renewed.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked_at.elapsed() >= LOOKED_AT {
-            state.looked_at = Instant::now();
-            let stamp = stamp(&renewed.options);
-            if stamp != state.stamp {
-                state.stamp = stamp;
-                let endpoint = &*renewed.options.name;
-                match client(&renewed.options) {
-                    Ok(client) => {
-                        info!(endpoint, "certificates have changed and are used from now on");
-                        state.client = client;
-                    }
-                    Err(error) => {
-                        warn!(endpoint, %error, "certificates have changed and cannot be used; the old ones stay")
-                    }
+    fn resolved_by(options: &EndpointOptions, resolver: Arc<dyn Resolve>, now: Instant) -> Result<Self, ClientError> {
+        let proxy = options.proxy.as_ref().map(|proxy| &proxy.url);
+        let state = State { stamp: stamp(options), client: client(options, &resolver)?, looked_at: now };
+        Ok(Self(Arc::new(Shared {
+            proxy: proxy.map(|url| url.as_str().trim_end_matches('/').into()),
+            options: options.clone(),
+            resolver,
+            state: Mutex::new(state),
+        })))
+    }
+
+    /// The client to use now.
+    pub fn current(&self) -> Http {
+        self.at(Instant::now())
+    }
+
+    /// The client to use at that time. Files that have changed are read again, now and then; while they cannot be
+    /// used, the client stays what it was.
+    fn at(&self, now: Instant) -> Http {
+        let Shared { options, resolver, .. } = &*self.0;
+        let endpoint = &*options.name;
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
+        if now.duration_since(state.looked_at) >= LOOKED_AT {
+            state.looked_at = now;
+            let stamp = stamp(options);
+            changed = stamp != state.stamp;
+            state.stamp = stamp;
+        }
+        if changed {
+            match client(options, resolver) {
+                Ok(client) => {
+                    info!(endpoint, "certificates have changed and are used from now on");
+                    state.client = client;
+                }
+                Err(error) => {
+                    warn!(endpoint, %error, "certificates have changed and cannot be used; the old ones stay");
                 }
             }
         }
-        state.client.clone()
+        Http { client: state.client.clone(), proxy: self.0.proxy.clone() }
+    }
+}
+
+impl Http {
+    /// Why no answer came.
+    pub fn describe(&self, error: &reqwest::Error) -> String {
+        failure::describe(error, self.proxy.as_deref())
+    }
+
+    /// What a status says where it is the proxy's and not the receiver's.
+    pub fn answered_by_proxy(&self, url: &Url, status: u16) -> Option<String> {
+        let proxy = self.proxy.as_deref().filter(|_| url.scheme() == "http")?;
+        failure::answered_by_proxy(status, proxy)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -92,13 +131,23 @@ fn stamp(options: &EndpointOptions) -> Stamp {
     options.ca.iter().chain(ours).map(|path| of(path)).collect()
 }
 
-fn client(options: &EndpointOptions) -> Result<Client, ClientError> {
+fn client(options: &EndpointOptions, resolver: &Arc<dyn Resolve>) -> Result<Client, ClientError> {
+    let describe = |error: &reqwest::Error| failure::describe(error, None);
     let mut http = Client::builder()
         .redirect(redirect::Policy::none())
-        .dns_resolver(Resolver(Arc::clone(&options.egress)))
+        .dns_resolver(Arc::clone(resolver))
+        // What the environment says of proxies is not heard: only the config decides where events go.
         .no_proxy()
+        .tcp_nodelay(true)
         .pool_idle_timeout(IDLE_KEPT)
         .pool_max_idle_per_host(options.concurrency);
+    if let Some(ProxyOptions { url, credentials }) = &options.proxy {
+        let mut proxy = Proxy::all(url.clone()).map_err(|error| ClientError::Proxy(describe(&error)))?;
+        if let Some(value) = credentials.as_ref().and_then(|(user, password)| basic(user, password)) {
+            proxy = proxy.custom_http_auth(value);
+        }
+        http = http.proxy(proxy);
+    }
     if options.tls13_only {
         http = http.tls_version_min(reqwest::tls::Version::TLS_1_3);
     }

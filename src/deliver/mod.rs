@@ -8,6 +8,7 @@ pub mod client;
 mod connections;
 pub mod egress;
 pub mod endpoint;
+mod failure;
 pub mod health;
 pub mod options;
 pub mod pace;

@@ -46,6 +46,17 @@ pub struct EndpointOptions {
     pub tls13_only: bool,
     /// Where requests may go.
     pub egress: Arc<Egress>,
+    /// What they go through.
+    pub proxy: Option<ProxyOptions>,
+}
+
+/// `proxy`: an HTTP proxy between radhook and the receiver, and its authentication server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyOptions {
+    /// Where it is, without credentials.
+    pub url: Url,
+    /// User and password for it.
+    pub credentials: Option<(String, Secret)>,
 }
 
 /// `disable.after` unless set: a long weekend, and somebody has looked.

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::headers::{OURS, headers};
-use super::url::{stays_here, url};
-use super::{auth, egress, signature};
+use super::url::url;
+use super::{auth, egress, proxy, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
@@ -19,7 +19,7 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions,
+    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, ProxyOptions, Rate, RetryOptions, SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -127,9 +127,10 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         }
         let url = table.required("url", "\"https://crm.example.com/hooks\"", url);
         let insecure_http = table.or("insecure_http", flag, false);
-        if let Some(url) = &url {
-            judge_plain_http(table, url, insecure_http);
-            egress::judge(table.scope(), egress, url, table.place_of("url"));
+        let proxy = proxy::proxy(table, egress);
+        if let (Some(url), Some(node)) = (&url, table.node("url")) {
+            judge_plain_http(table, url, proxy.as_ref(), insecure_http);
+            egress::judge(table.scope(), egress, url, node);
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
         let subscription = subscription(table, posted);
@@ -148,6 +149,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
             None => Some(AuthOptions::None),
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
+        proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
@@ -175,13 +177,14 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
                 ca,
                 tls13_only,
                 egress: Arc::clone(egress),
+                proxy,
             },
         })
     })
 }
 
-fn judge_plain_http(table: &Reader<'_>, url: &Url, insecure_http: bool) {
-    if url.scheme() != "http" || stays_here(url) {
+fn judge_plain_http(table: &Reader<'_>, url: &Url, proxy: Option<&ProxyOptions>, insecure_http: bool) {
+    if url.scheme() != "http" || proxy::stays_here_by(url, proxy) {
         return;
     }
     let (scope, place) = (table.scope(), table.place_of("url"));
