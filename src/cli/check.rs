@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Order, ProxyOptions, SignatureOptions};
+use crate::deliver::options::{AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Order, ProxyOptions, SignatureOptions};
 use crate::deliver::sign::Signer;
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
@@ -132,6 +132,9 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
         let user = credentials.as_ref().map(|(user, _)| format!(" as {user}")).unwrap_or_default();
         lines.push(format!("by the proxy {}{user}", url.as_str().trim_end_matches('/')));
     }
+    if options.compression == Compression::Gzip {
+        lines.push("bodies compressed by gzip".to_owned());
+    }
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
     }
@@ -210,6 +213,9 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
         }
         if let Some(proxy) = &options.proxy {
             object["proxy"] = proxy.url.as_str().trim_end_matches('/').into();
+        }
+        if options.compression == Compression::Gzip {
+            object["compression"] = "gzip".into();
         }
         if let Some(rate) = options.rate {
             object["rate"] = rate.to_string().into();

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use thiserror::Error;
 
 use super::auth::Authorizer;
+use super::body::Body;
 use super::connections::{Connections, Http};
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
@@ -77,19 +78,21 @@ impl Sender {
     /// Makes one attempt: shows who asks, signs, sends, and reads the answer, all within the endpoint's timeout. A token
     /// that the receiver no longer takes is fetched anew and tried once more.
     pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Ended {
+        // Made once: a second request of the attempt sends, and signs, the same octets.
+        let (body, kind) = (Body::of(rendered.body, options.compression), rendered.content_type);
         let both = async {
             let http = self.http.current();
             let shown = match self.authorizer.header(&http).await {
                 Ok(shown) => shown,
                 Err(error) => return Ended::Failed(error.to_string()),
             };
-            let first = self.request(&http, options, id, &rendered, shown.as_ref(), now).await;
+            let first = self.request(&http, options, id, (&body, kind), shown.as_ref(), now).await;
             let refused = matches!(first, Ended::Answered { status: UNAUTHORIZED, .. });
             if !refused || !self.authorizer.refused(shown.as_ref()).await {
                 return first;
             }
             match self.authorizer.header(&http).await {
-                Ok(fresh) => self.request(&http, options, id, &rendered, fresh.as_ref(), now).await,
+                Ok(fresh) => self.request(&http, options, id, (&body, kind), fresh.as_ref(), now).await,
                 Err(error) => Ended::Failed(error.to_string()),
             }
         };
@@ -104,22 +107,19 @@ impl Sender {
         http: &Http,
         options: &EndpointOptions,
         id: &str,
-        rendered: &Rendered,
+        (body, kind): (&Body, &'static str),
         shown: Option<&HeaderValue>,
         now: Timestamp,
     ) -> Ended {
-        let mut headers = match self.headers(options, id, rendered, now) {
+        let mut headers = match self.headers(options, id, (body, kind), now) {
             Ok(headers) => headers,
             Err(error) => return Ended::Impossible(error.to_string()),
         };
         if let Some(shown) = shown {
             headers.insert(AUTHORIZATION, shown.clone());
         }
-        let request = http
-            .client
-            .request(options.method.clone(), options.url.clone())
-            .headers(headers)
-            .body(rendered.body.clone());
+        let request =
+            http.client.request(options.method.clone(), options.url.clone()).headers(headers).body(body.octets.clone());
         let exchange = async {
             let mut answer = request.send().await?;
             let status = answer.status().as_u16();
@@ -144,19 +144,22 @@ impl Sender {
         &self,
         options: &EndpointOptions,
         id: &str,
-        rendered: &Rendered,
+        (body, kind): (&Body, &'static str),
         now: Timestamp,
     ) -> Result<HeaderMap, SignError> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        if let Some(encoding) = &body.encoding {
+            headers.insert(CONTENT_ENCODING, encoding.clone());
+        }
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(id).map_err(|_| SignError::Id(id.to_owned()))?);
         // The operator's own headers may replace these, never the signature.
         for (name, value) in &options.headers {
             headers.insert(name, value.clone());
         }
         if let Some(signer) = &self.signer {
-            for (name, value) in signer.sign(id, now, &rendered.body)? {
+            for (name, value) in signer.sign(id, now, &body.octets)? {
                 headers.insert(name, value);
             }
         }

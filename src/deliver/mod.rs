@@ -4,6 +4,7 @@
 //! one receiver cannot hurt another. What follows from an attempt is decided by [`policy`], a pure function.
 
 pub mod auth;
+mod body;
 pub mod client;
 mod connections;
 pub mod egress;

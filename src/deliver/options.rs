@@ -48,6 +48,8 @@ pub struct EndpointOptions {
     pub egress: Arc<Egress>,
     /// What they go through.
     pub proxy: Option<ProxyOptions>,
+    /// How bodies are compressed.
+    pub compression: Compression,
 }
 
 /// `proxy`: an HTTP proxy between radhook and the receiver, and its authentication server.
@@ -57,6 +59,16 @@ pub struct ProxyOptions {
     pub url: Url,
     /// User and password for it.
     pub credentials: Option<(String, Secret)>,
+}
+
+/// `compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Bodies are sent as they are.
+    #[default]
+    None,
+    /// RFC 1952, by `Content-Encoding: gzip`; small bodies as they are.
+    Gzip,
 }
 
 /// `disable.after` unless set: a long weekend, and somebody has looked.

@@ -19,7 +19,8 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, ProxyOptions, Rate, RetryOptions, SignatureOptions,
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, ProxyOptions, Rate, RetryOptions,
+    SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -76,6 +77,8 @@ pub(super) const METHODS: &[(&str, Method)] = &[
 ];
 
 const ORDERS: &[(&str, Order)] = &[("session", Order::Session), ("none", Order::None)];
+
+const COMPRESSIONS: &[(&str, Compression)] = &[("none", Compression::None), ("gzip", Compression::Gzip)];
 
 /// Formats of the design that come later.
 const LATER_FORMATS: &[&str] = &[
@@ -150,6 +153,8 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
         proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
+        let compression = table.or("compression", one_of(COMPRESSIONS, &[]), Compression::default());
+        refuse_encoded_twice(table, compression, &headers);
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
@@ -178,6 +183,7 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
                 tls13_only,
                 egress: Arc::clone(egress),
                 proxy,
+                compression,
             },
         })
     })
@@ -250,6 +256,14 @@ fn refuse_authorized_twice(table: &Reader<'_>, auth: Option<&AuthOptions>, heade
     if shows && headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION) {
         let what = "`auth` and `headers` both set Authorization";
         table.scope().problem(table.place_of("auth"), what, "keep one of them".to_owned());
+    }
+}
+
+/// What a body is compressed by can be said once, and truly.
+fn refuse_encoded_twice(table: &Reader<'_>, compression: Compression, headers: &[(HeaderName, HeaderValue)]) {
+    if compression != Compression::None && headers.iter().any(|(name, _)| name == http::header::CONTENT_ENCODING) {
+        let what = "`compression` and `headers` both set Content-Encoding";
+        table.scope().problem(table.place_of("compression"), what, "keep one of them".to_owned());
     }
 }
 

@@ -273,6 +273,16 @@ fn a_proxy_is_scheme_host_and_port_and_has_both_credentials_or_none() {
 }
 
 #[test]
+fn what_a_body_is_compressed_by_is_said_once() {
+    let headers = "headers = { Content-Encoding = \"gzip\" }";
+    endpoint_says(&format!("{headers}\ncompression = \"none\""), &[]);
+    endpoint_says(
+        &format!("{headers}\ncompression = \"gzip\""),
+        &["x.toml:5:15: `compression` and `headers` both set Content-Encoding; keep one of them"],
+    );
+}
+
+#[test]
 fn the_addresses_of_proxy_and_receiver_are_both_judged() {
     let why = "link-local, where cloud hosts serve their metadata; requests never go there";
     endpoint_says("proxy = \"http://169.254.1.1\"", &[&format!("x.toml:4:9: `proxy` leads to 169.254.1.1: {why}")]);
