@@ -1,5 +1,5 @@
 //! The connections to one endpoint: what is trusted, what is shown, what they go through, and a client that is made anew
-//! when a certificate on the disk has changed.
+//! when a certificate on the disk has changed, or the address behind a name may have.
 
 use std::fmt;
 use std::path::Path;
@@ -23,6 +23,19 @@ const IDLE_KEPT: Duration = Duration::from_secs(4);
 /// How often the files are looked at: whoever renews a certificate leaves more time than that before the old one ends.
 const LOOKED_AT: Duration = Duration::from_secs(10);
 
+/// How long connections to a name are used before the name is looked up again. A busy connection never ends by itself,
+/// and a receiver that has moved is reached within the time that most names are given to live; a handshake every five
+/// minutes is no burden to anybody.
+const RENEWED: Duration = Duration::from_secs(5 * 60);
+
+/// The share of the timeout within which a connection must be there. It is divided among the addresses of a name, so
+/// that a silent one leaves time for the next; the rest is for the answer.
+const CONNECTED_WITHIN: f64 = 0.75;
+
+/// A dead HTTP/2 connection looks like a slow receiver and would take every request until the system gives it up. While
+/// requests are under way it is asked so often for a sign of life, and given up after so long without one.
+const ASKED_ALIVE: Duration = Duration::from_secs(5);
+
 /// The connections to one endpoint. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Connections(Arc<Shared>);
@@ -31,11 +44,14 @@ struct Shared {
     options: EndpointOptions,
     resolver: Arc<dyn Resolve>,
     proxy: Option<Arc<str>>,
+    /// What is connected to, the proxy or the receiver, has a name that may come to mean another address.
+    by_name: bool,
     state: Mutex<State>,
 }
 
 struct State {
     client: Client,
+    made_at: Instant,
     stamp: Stamp,
     looked_at: Instant,
 }
@@ -58,9 +74,11 @@ impl Connections {
 
     fn resolved_by(options: &EndpointOptions, resolver: Arc<dyn Resolve>, now: Instant) -> Result<Self, ClientError> {
         let proxy = options.proxy.as_ref().map(|proxy| &proxy.url);
-        let state = State { stamp: stamp(options), client: client(options, &resolver)?, looked_at: now };
+        let connected_to = proxy.unwrap_or(&options.url);
+        let state = State { stamp: stamp(options), client: client(options, &resolver)?, made_at: now, looked_at: now };
         Ok(Self(Arc::new(Shared {
             proxy: proxy.map(|url| url.as_str().trim_end_matches('/').into()),
+            by_name: connected_to.domain().is_some(),
             options: options.clone(),
             resolver,
             state: Mutex::new(state),
@@ -72,8 +90,8 @@ impl Connections {
         self.at(Instant::now())
     }
 
-    /// The client to use at that time. Files that have changed are read again, now and then; while they cannot be
-    /// used, the client stays what it was.
+    /// The client to use at that time. It is made anew, now and then, when files have changed or the name may have: what is
+    /// under way on the old one finishes there. While none can be made, the client stays what it was.
     fn at(&self, now: Instant) -> Http {
         let Shared { options, resolver, .. } = &*self.0;
         let endpoint = &*options.name;
@@ -85,15 +103,19 @@ impl Connections {
             changed = stamp != state.stamp;
             state.stamp = stamp;
         }
-        if changed {
+        if changed || (self.0.by_name && now.duration_since(state.made_at) >= RENEWED) {
+            state.made_at = now;
             match client(options, resolver) {
                 Ok(client) => {
-                    info!(endpoint, "certificates have changed and are used from now on");
+                    if changed {
+                        info!(endpoint, "certificates have changed and are used from now on");
+                    }
                     state.client = client;
                 }
-                Err(error) => {
+                Err(error) if changed => {
                     warn!(endpoint, %error, "certificates have changed and cannot be used; the old ones stay");
                 }
+                Err(error) => warn!(endpoint, %error, "connections cannot be renewed; the old ones stay"),
             }
         }
         Http { client: state.client.clone(), proxy: self.0.proxy.clone() }
@@ -115,7 +137,7 @@ impl Http {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Shared").field("options", &self.options).field("by_name", &self.by_name).finish_non_exhaustive()
     }
 }
 
@@ -139,6 +161,9 @@ fn client(options: &EndpointOptions, resolver: &Arc<dyn Resolve>) -> Result<Clie
         // What the environment says of proxies is not heard: only the config decides where events go.
         .no_proxy()
         .tcp_nodelay(true)
+        .connect_timeout(options.timeout.mul_f64(CONNECTED_WITHIN))
+        .http2_keep_alive_interval(ASKED_ALIVE)
+        .http2_keep_alive_timeout(ASKED_ALIVE)
         .pool_idle_timeout(IDLE_KEPT)
         .pool_max_idle_per_host(options.concurrency);
     if let Some(ProxyOptions { url, credentials }) = &options.proxy {
@@ -173,3 +198,6 @@ fn client(options: &EndpointOptions, resolver: &Arc<dyn Resolve>) -> Result<Clie
     }
     http.build().map_err(|error| ClientError::Tls(describe(&error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,9 @@ pub(super) fn describe(error: &reqwest::Error, proxy: Option<&str>) -> String {
     if let Some(words) = causes(error).find_map(|cause| tls(cause.downcast_ref()?)) {
         return format!("{text}: {words}");
     }
+    if error.is_connect() && timed_out(error) {
+        return format!("{text}: nobody answered in time");
+    }
     for cause in causes(error) {
         let words = cause.to_string();
         // Wrappers often repeat their cause, or only say that there is one.
@@ -74,8 +77,14 @@ fn failed_proxy(error: &reqwest::Error, proxy: &str) -> Option<Blamed> {
         None if error.is_connect() && error.url().is_some_and(|url| url.scheme() == "http") => {
             begun(format!("cannot connect to the proxy {proxy}"))
         }
+        // It took the connection, and what became of the receiver's it does not say.
+        None if error.is_connect() && timed_out(error) => begun(format!("cannot connect by the proxy {proxy}")),
         None => None,
     }
+}
+
+fn timed_out(error: &reqwest::Error) -> bool {
+    error.is_timeout() || causes(error).any(|cause| cause.is::<tokio::time::error::Elapsed>())
 }
 
 /// RFC 9110 §15.5.8: 407 is never a receiver's. 502 and 504 are of a proxy, this one or one that stands before the
