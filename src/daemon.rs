@@ -186,7 +186,7 @@ impl Daemon {
 
         let mut endpoints = Vec::new();
         for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
-            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::default()));
+            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
             endpoints.push(admin::Endpoint { id, options: Arc::clone(&options), view: Arc::clone(&view) });
             let delivery = Delivery {
                 options,

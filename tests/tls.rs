@@ -131,3 +131,37 @@ fn what_is_wrong_with_a_receivers_tls_is_said_so_that_it_can_be_mended() {
     assert_eq!((status.endpoint("new").delivered, status.endpoint("older").delivered), (1, 1));
     assert!(daemon.stop().success());
 }
+
+#[test]
+fn a_certificate_that_ends_soon_is_spoken_of_and_every_end_is_in_the_figures() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let authority = Authority::new();
+    fs::write(directory.path().join("ca.pem"), authority.pem()).expect("it can be written");
+    let ends = std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 86_400 + 3_600);
+    let soon = authority.server("localhost", |params| params.not_after = ends.into());
+    let late = authority.server("localhost", |params| params.not_after = date_time_ymd(2060, 1, 1));
+    let (soon, late) = (HttpsReceiver::start(soon, &["h2"]), HttpsReceiver::start(late, &["http/1.1"]));
+    let config = Config::new(directory.path(), NAS)
+        .endpoint("soon", &soon.url("localhost"), SECRET, &trusting(""))
+        .endpoint("late", &late.url("localhost"), SECRET, &trusting(""))
+        .write();
+    let daemon = Daemon::start(&config);
+    Traffic::new(daemon.accounting(), NAS, 1, 6).play_to_the_end();
+    wait_until_status(&config, "all is delivered", |status| {
+        status.endpoints.iter().all(|endpoint| endpoint.delivered == 4)
+    });
+
+    let listed = radhook(&config, &["endpoints", "list", "--json"]).json();
+    assert_eq!(listed[1]["certificate_expires"], "2060-01-01T00:00:00Z");
+    assert!(listed[0]["certificate_expires"].is_string(), "{listed:?}");
+    for verb in [&["status"] as &[&str], &["endpoints", "list"]] {
+        let said = radhook(&config, verb).stdout;
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains("certificate")).collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(lines[0].contains("the receiver's certificate expires in 5d 0h"), "{said}");
+    }
+    let told = daemon.stderr().into_iter().filter(|line| line.contains("certificate ends soon")).collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "once, not for every delivery: {told:?}");
+    assert!(told[0].contains("soon"), "{told:?}");
+    assert!(daemon.stop().success());
+}

@@ -1,14 +1,17 @@
 //! One HTTP client per endpoint, and one attempt with it under one deadline.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
+use reqwest::tls::TlsInfo;
 use thiserror::Error;
 
 use super::auth::Authorizer;
 use super::body::Body;
+use super::certificate::Certificate;
 use super::connections::{Connections, Http};
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
@@ -33,6 +36,7 @@ pub struct Sender {
     http: Connections,
     signer: Option<Signer>,
     authorizer: Authorizer,
+    certificate: Arc<Certificate>,
 }
 
 /// Why an endpoint's client cannot be made: the operator's to mend.
@@ -72,7 +76,13 @@ impl Sender {
             http: Connections::new(options)?,
             signer: options.signature.as_ref().map(Signer::new).transpose()?,
             authorizer: Authorizer::new(&options.auth),
+            certificate: Arc::default(),
         })
+    }
+
+    /// What the receiver shows who it is by.
+    pub fn certificate(&self) -> Arc<Certificate> {
+        Arc::clone(&self.certificate)
     }
 
     /// Makes one attempt: shows who asks, signs, sends, and reads the answer, all within the endpoint's timeout. A token
@@ -122,6 +132,9 @@ impl Sender {
             http.client.request(options.method.clone(), options.url.clone()).headers(headers).body(body.octets.clone());
         let exchange = async {
             let mut answer = request.send().await?;
+            if let Some(der) = answer.extensions().get().and_then(TlsInfo::peer_certificate) {
+                self.certificate.shown(&options.name, der, now);
+            }
             let status = answer.status().as_u16();
             if let Some(reason) = http.answered_by_proxy(&options.url, status) {
                 return Ok(Ended::Failed(reason));

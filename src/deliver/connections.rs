@@ -161,6 +161,8 @@ fn client(options: &EndpointOptions, resolver: &Arc<dyn Resolve>) -> Result<Clie
         // What the environment says of proxies is not heard: only the config decides where events go.
         .no_proxy()
         .tcp_nodelay(true)
+        // Costs a copy of the receiver's certificate for each answer; not to be had through a tunnel.
+        .tls_info(true)
         .connect_timeout(options.timeout.mul_f64(CONNECTED_WITHIN))
         .http2_keep_alive_interval(ASKED_ALIVE)
         .http2_keep_alive_timeout(ASKED_ALIVE)

@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod body;
+pub mod certificate;
 pub mod client;
 mod connections;
 pub mod egress;

@@ -1,17 +1,21 @@
 //! What operators see of an endpoint: whether it works, since when not, and why.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use super::certificate::Certificate;
 use crate::store::queue::Then;
 use crate::store::records::Attempt;
 
 /// One endpoint's state, written by its delivery and read by the admin API.
 #[derive(Debug, Default)]
-pub struct View(Mutex<Known>);
+pub struct View {
+    known: Mutex<Known>,
+    certificate: Arc<Certificate>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -42,12 +46,20 @@ pub struct Seen {
     pub last_error: Option<String>,
     /// Attempts failed since the last success.
     pub failures: u64,
+    /// When the receiver's certificate ends, where it has shown one since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_expires: Option<Timestamp>,
 }
 
 impl View {
+    /// A view that shows this certificate's end too.
+    pub fn of(certificate: Arc<Certificate>) -> Self {
+        Self { certificate, ..Self::default() }
+    }
+
     /// The state now.
     pub fn seen(&self) -> Seen {
-        self.lock().seen.clone()
+        Seen { certificate_expires: self.certificate.expires(), ..self.lock().seen.clone() }
     }
 
     /// Notes how many requests are under way.
@@ -85,6 +97,6 @@ impl View {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
