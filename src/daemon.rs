@@ -188,7 +188,7 @@ impl Daemon {
 
         let mut endpoints = Vec::new();
         for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
-            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::default()));
+            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
             let (own, seen, rung) = (Arc::clone(&options), Arc::clone(&view), Arc::clone(&bell));
             endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung });
             let delivery = Delivery {

@@ -94,6 +94,8 @@ pub const ENDPOINT_INTERRUPTED: &str = "radhook_endpoint_interrupted_total";
 pub const ENDPOINT_RESTS: &str = "radhook_endpoint_breaker_open";
 /// The age of an endpoint's oldest waiting event.
 pub const ENDPOINT_OLDEST_PENDING: &str = "radhook_endpoint_oldest_pending_seconds";
+/// When the certificate of an endpoint's receiver ends.
+pub const ENDPOINT_CERTIFICATE_EXPIRES: &str = "radhook_endpoint_certificate_expires_timestamp_seconds";
 /// Attempts at deliveries, by endpoint and result.
 pub const DELIVERY_ATTEMPTS: &str = "radhook_delivery_attempts_total";
 /// How long attempts took.
@@ -252,6 +254,11 @@ pub const ALL: &[Metric] = &[
         name: ENDPOINT_OLDEST_PENDING,
         kind: Kind::Gauge,
         help: "Age of the oldest event that waits for an endpoint, in seconds; 0 when none waits",
+    },
+    Metric {
+        name: ENDPOINT_CERTIFICATE_EXPIRES,
+        kind: Kind::Gauge,
+        help: "When the certificate that an endpoint's receiver last showed ends, in seconds since 1970",
     },
     Metric {
         name: DELIVERY_ATTEMPTS,

@@ -31,6 +31,9 @@ impl Admin {
             gauge!(metrics::ENDPOINT_DEAD, &labels).set(endpoint.dead as f64);
             let age = endpoint.oldest_pending.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
             gauge!(metrics::ENDPOINT_OLDEST_PENDING, &labels).set(age);
+            if let Some(expires) = endpoint.seen.certificate_expires {
+                gauge!(metrics::ENDPOINT_CERTIFICATE_EXPIRES, &labels).set(expires.as_second() as f64);
+            }
         }
         Ok(Some(recorder.render()))
     }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Format, Order, SignatureOptions};
+use crate::deliver::options::{
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Format, Order, ProxyOptions, SignatureOptions,
+};
 use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
@@ -131,6 +133,13 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     if options.auth != AuthOptions::None {
         lines.push(format!("shows who it is by {}", options.auth));
     }
+    if let Some(ProxyOptions { url, credentials }) = &options.proxy {
+        let user = credentials.as_ref().map(|(user, _)| format!(" as {user}")).unwrap_or_default();
+        lines.push(format!("by the proxy {}{user}", url.as_str().trim_end_matches('/')));
+    }
+    if options.compression == Compression::Gzip {
+        lines.push("bodies compressed by gzip".to_owned());
+    }
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
     }
@@ -210,6 +219,12 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
         });
         if options.auth != AuthOptions::None {
             object["auth"] = options.auth.to_string().into();
+        }
+        if let Some(proxy) = &options.proxy {
+            object["proxy"] = proxy.url.as_str().trim_end_matches('/').into();
+        }
+        if options.compression == Compression::Gzip {
+            object["compression"] = "gzip".into();
         }
         if let Some(rate) = options.rate {
             object["rate"] = rate.to_string().into();

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::config::ConfigArg;
-use super::{daemon, exit, rotate};
+use super::{daemon, exit, rotate, status};
 use crate::admin::endpoints::{Done, Wanted};
 use crate::admin::status::{EndpointStatus, Status};
 use crate::event::rfc3339;
@@ -102,6 +103,9 @@ fn row(endpoint: &EndpointStatus) {
     println!("{name:<16}  {state:<10}  {pending:>9}  {dead:>9}  {url}");
     if let (Some(since), Some(reason)) = (endpoint.disabled_since, &endpoint.disabled_because) {
         println!("{:<16}  disabled since {}: {reason}", "", rfc3339(since));
+    }
+    if let Some(said) = status::certificate(endpoint, Timestamp::now()) {
+        println!("{:<16}  {said}", "");
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::config::ConfigArg;
 use super::{daemon, exit};
 use crate::admin::status::{EndpointStatus, Status, StoreStatus};
+use crate::deliver::certificate::is_soon;
 use crate::event::rfc3339;
 
 /// See whether anything is stuck, and why
@@ -112,10 +113,21 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         }
         _ => {}
     }
+    words.extend(certificate(endpoint, now));
     if endpoint.dead > 0 {
         words.push(format!("{} dead letters: radhook deliveries list --state dead --endpoint {name}", endpoint.dead));
     }
     (!words.is_empty()).then(|| format!("{name}: {}", words.join("; ")))
+}
+
+/// What to know of the certificate of an endpoint's receiver, where its end is near.
+pub(super) fn certificate(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
+    let expires = endpoint.seen.certificate_expires.filter(|expires| is_soon(*expires, now))?;
+    let left = expires.duration_since(now).as_secs();
+    Some(match left {
+        1.. => format!("the receiver's certificate expires in {}", span(left)),
+        _ => format!("the receiver's certificate has expired {} ago", span(-left)),
+    })
 }
 
 fn store(status: &StoreStatus) -> String {

@@ -6,12 +6,15 @@
 
 mod attempt;
 pub mod auth;
+mod body;
 pub mod breaker;
+pub mod certificate;
 pub mod client;
 mod connections;
 mod course;
 pub mod egress;
 pub mod endpoint;
+mod failure;
 mod hand;
 pub mod handshake;
 pub mod health;

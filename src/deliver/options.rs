@@ -56,6 +56,29 @@ pub struct EndpointOptions {
     pub tls13_only: bool,
     /// Where requests may go.
     pub egress: Arc<Egress>,
+    /// What they go through.
+    pub proxy: Option<ProxyOptions>,
+    /// How bodies are compressed.
+    pub compression: Compression,
+}
+
+/// `proxy`: an HTTP proxy between radhook and the receiver, and its authentication server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyOptions {
+    /// Where it is, without credentials.
+    pub url: Url,
+    /// User and password for it.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// `compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Bodies are sent as they are.
+    #[default]
+    None,
+    /// RFC 1952, by `Content-Encoding: gzip`; small bodies as they are.
+    Gzip,
 }
 
 /// `disable.after` unless set: a long weekend, and somebody has looked.

@@ -1,6 +1,6 @@
 //! What operators see of an endpoint: whether it works, since when not, and why.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,17 @@ use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
 use super::breaker::Changed;
+use super::certificate::Certificate;
 use super::policy;
 use crate::event::EventId;
 use crate::store::records::Attempt;
 
 /// One endpoint's state, written by its delivery and read by the admin API.
 #[derive(Debug, Default)]
-pub struct View(Mutex<Known>);
+pub struct View {
+    known: Mutex<Known>,
+    certificate: Arc<Certificate>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -55,12 +59,20 @@ pub struct Seen {
     /// Nothing is sent because the receiver has not agreed to it (`verify`); what it said when it was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_verified: Option<String>,
+    /// When the receiver's certificate ends, where it has shown one since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_expires: Option<Timestamp>,
 }
 
 impl View {
+    /// A view that shows this certificate's end too.
+    pub fn of(certificate: Arc<Certificate>) -> Self {
+        Self { certificate, ..Self::default() }
+    }
+
     /// The state now.
     pub fn seen(&self) -> Seen {
-        self.lock().seen.clone()
+        Seen { certificate_expires: self.certificate.expires(), ..self.lock().seen.clone() }
     }
 
     /// Notes how many requests are under way.
@@ -142,6 +154,6 @@ impl View {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! Something that is made of files, and made anew when they change: certificates, signing secrets. The files' size, time of
-//! change and place on the disk are looked at now and then, when the thing is used.
+//! change and place on the disk are looked at now and then, when the thing is used. What is made of more than files can be made
+//! anew after a time besides.
 
 use std::fmt::Display;
 use std::os::unix::fs::MetadataExt;
@@ -17,12 +18,15 @@ pub(super) const LOOKED_AT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     files: Vec<PathBuf>,
+    /// After how long it is made anew though no file has changed.
+    lives: Option<Duration>,
     state: Mutex<State<T>>,
 }
 
 #[derive(Debug)]
 struct State<T> {
     value: T,
+    made_at: Instant,
     stamp: Stamp,
     looked_at: Instant,
 }
@@ -35,8 +39,13 @@ impl<T: Clone> Watched<T> {
     pub fn new<E>(files: Vec<PathBuf>, now: Instant, make: impl FnOnce() -> Result<T, E>) -> Result<Self, E> {
         // Before it is read: what changes in between is seen at the next look.
         let stamp = stamp(&files);
-        let state = State { value: make()?, stamp, looked_at: now };
-        Ok(Self { files, state: Mutex::new(state) })
+        let state = State { value: make()?, made_at: now, stamp, looked_at: now };
+        Ok(Self { files, lives: None, state: Mutex::new(state) })
+    }
+
+    /// Makes it anew after so long in any case.
+    pub fn living(self, lives: Duration) -> Self {
+        Self { lives: Some(lives), ..self }
     }
 
     /// The value to use now. Files that have changed are read again, now and then; while they cannot be used, it stays what
@@ -48,20 +57,27 @@ impl<T: Clone> Watched<T> {
         make: impl FnOnce() -> Result<T, E>,
     ) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
         if !self.files.is_empty() && now.saturating_duration_since(state.looked_at) >= LOOKED_AT {
             state.looked_at = now;
             let stamp = stamp(&self.files);
-            if stamp != state.stamp {
-                state.stamp = stamp;
-                match make() {
-                    Ok(value) => {
+            changed = stamp != state.stamp;
+            state.stamp = stamp;
+        }
+        let is_over = |lives| now.saturating_duration_since(state.made_at) >= lives;
+        if changed || self.lives.is_some_and(is_over) {
+            state.made_at = now;
+            match make() {
+                Ok(value) => {
+                    if changed {
                         info!(endpoint, "{what} have changed and are used from now on");
-                        state.value = value;
                     }
-                    Err(error) => {
-                        warn!(endpoint, %error, "{what} have changed and cannot be used; the old ones stay");
-                    }
+                    state.value = value;
                 }
+                Err(error) if changed => {
+                    warn!(endpoint, %error, "{what} have changed and cannot be used; the old ones stay");
+                }
+                Err(error) => warn!(endpoint, %error, "{what} cannot be read again; the old ones stay"),
             }
         }
         state.value.clone()

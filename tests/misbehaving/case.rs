@@ -29,6 +29,8 @@ pub enum ComesTo {
     Failed(&'static str),
     /// Given up at the deadline.
     Over,
+    /// No connection came about within its share of the deadline.
+    Unconnected,
     /// To be tried again, so many minutes after an attempt that ended with this status.
     Due(u16, i64),
 }
@@ -87,7 +89,7 @@ impl Case {
     /// The keys of its endpoint, one a line.
     pub fn keys(&self) -> String {
         let events = if self.whole { "session.*" } else { "session.start" };
-        let timeout = if self.comes_to == ComesTo::Over { DEADLINE } else { FAR };
+        let timeout = if self.takes_its_time() { DEADLINE } else { FAR };
         let schedule = match self.comes_to {
             ComesTo::Due(..) => format!("[\"{SCHEDULE}m\"]"),
             ComesTo::DeliveredAtLast => "[\"50ms\"]".to_owned(),
@@ -100,8 +102,13 @@ impl Case {
         )
     }
 
+    /// Whether its attempt ends by the deadline.
+    pub fn takes_its_time(&self) -> bool {
+        matches!(self.comes_to, ComesTo::Over | ComesTo::Unconnected)
+    }
+
     /// The longest that an attempt may have taken.
     pub fn bound(&self) -> Duration {
-        if self.comes_to == ComesTo::Over { DEADLINE + ROOM } else { ROOM }
+        if self.takes_its_time() { DEADLINE + ROOM } else { ROOM }
     }
 }

@@ -211,7 +211,7 @@ fn faults(case: &Case, deliveries: &[Delivery]) -> Vec<String> {
         let unasked = |head: &&String| head.contains("\r\ncookie:") || head.contains("\r\naccept-encoding:");
         faults.extend(requests.iter().find(unasked).map(|head| format!("it was told {head}")));
         // What floods until the deadline is read until then.
-        if receiver.written() > BUFFERS && case.comes_to != ComesTo::Over {
+        if receiver.written() > BUFFERS && !case.takes_its_time() {
             faults.push(format!("{} bytes were taken from it", receiver.written()));
         }
     }
@@ -235,6 +235,7 @@ fn is_as_wanted(comes_to: ComesTo, delivery: &Delivery) -> bool {
         ComesTo::Refused(status) => state == "dead" && once && last.status == Some(status),
         ComesTo::Failed(words) => state == "dead" && once && last.status.is_none() && error.contains(words),
         ComesTo::Over => state == "dead" && once && error.contains("within 1s"),
+        ComesTo::Unconnected => state == "dead" && once && error == "cannot connect: nobody answered in time",
         ComesTo::Due(status, minutes) => {
             let ended = last.at + Duration::from_millis(last.took_ms);
             let off = delivery.due.map(|due| (due.duration_since(ended).as_secs() - minutes * 60).unsigned_abs());

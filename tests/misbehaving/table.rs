@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use rustls::version::TLS12;
 
-use super::case::ComesTo::{Delivered, DeliveredAtLast, Due, Failed, Over, Refused};
+use super::case::ComesTo::{Delivered, DeliveredAtLast, Due, Failed, Over, Refused, Unconnected};
 use super::case::{Case, SCHEDULE, at, plain};
 use super::receiver::{Receiver, Talk, begins, says};
 use super::tls::{Authority, NO_COMMON_VERSION, hello_of_tls_1_1};
@@ -34,7 +34,7 @@ pub fn rows(authority: &Authority, elsewhere: &str) -> Vec<Case> {
 fn connections() -> Vec<Case> {
     vec![
         at("nobody listens", Receiver::absent(), Failed("refused")),
-        at("never accepts", Receiver::with_a_full_queue(), Over),
+        at("never accepts", Receiver::with_a_full_queue(), Unconnected),
         plain("resets at once", Box::new(Talk::reset), Failed("connect")),
         plain("closes at once", Box::new(|_| Ok(())), Failed("connect")),
         plain("resets after the request", begins("", Talk::reset), Failed("reset")),
@@ -232,18 +232,34 @@ fn tls(authority: &Authority) -> Vec<Case> {
     vec![
         shows("TLS as it should be", authority.good(), Delivered(204)).whole(),
         shows("TLS 1.2 as it should be", authority.of_version(&TLS12), Delivered(204)).whole(),
-        shows("certificate self-signed", authority.self_signed(), Failed("UnknownIssuer")),
-        shows("certificate of an unknown authority", Authority::new("another").good(), Failed("UnknownIssuer")),
-        shows("certificate expired", authority.expired(), Failed("expired")),
-        shows("certificate not yet valid", authority.of_tomorrow(), Failed("not valid yet")),
-        shows("certificate of another name", authority.of_another_name(), Failed("not valid for name")),
-        shows("certificate demanded", authority.demanding(), Failed("CertificateRequired")),
-        shows("TLS 1.2 where 1.3 is demanded", authority.of_version(&TLS12), Failed("ProtocolVersion"))
-            .with("tls = { ca = \"ca.pem\", min_version = \"1.3\" }"),
-        hello_and("TLS 1.1", hello_of_tls_1_1(), Failed("Tls12")),
-        hello_and("no common version", NO_COMMON_VERSION.to_vec(), Failed("ProtocolVersion")),
+        shows(
+            "certificate self-signed",
+            authority.self_signed(),
+            Failed("the certificate's issuer is unknown: set tls.ca"),
+        ),
+        shows(
+            "certificate of an unknown authority",
+            Authority::new("another").good(),
+            Failed("the certificate's issuer is unknown: set tls.ca"),
+        ),
+        shows("certificate expired", authority.expired(), Failed("the certificate has expired on 2021-01-01")),
+        shows("certificate not yet valid", authority.of_tomorrow(), Failed("the certificate is valid from 2999-01-01")),
+        shows(
+            "certificate of another name",
+            authority.of_another_name(),
+            Failed("the certificate is for another.test, not receiver.test"),
+        ),
+        shows("certificate demanded", authority.demanding(), Failed("the receiver asks for a certificate of ours")),
+        shows(
+            "TLS 1.2 where 1.3 is demanded",
+            authority.of_version(&TLS12),
+            Failed("only older TLS than tls.min_version"),
+        )
+        .with("tls = { ca = \"ca.pem\", min_version = \"1.3\" }"),
+        hello_and("TLS 1.1", hello_of_tls_1_1(), Failed("only older TLS than tls.min_version")),
+        hello_and("no common version", NO_COMMON_VERSION.to_vec(), Failed("only older TLS than tls.min_version")),
         hello_and("plain HTTP instead of TLS", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), Failed("cannot connect")),
-        hello_and("no handshake", Vec::new(), Over),
+        hello_and("no handshake", Vec::new(), Unconnected),
         instead("closes in the handshake", Box::new(Talk::read_something), Failed("cannot connect")),
         instead("resets in the handshake", Box::new(|talk| talk.reset()), Failed("cannot connect")),
         at(

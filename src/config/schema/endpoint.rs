@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::headers::{OURS, headers};
-use super::url::{stays_here, url};
-use super::{auth, dispatch, egress, signature};
+use super::url::url;
+use super::{auth, dispatch, egress, proxy, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
@@ -19,7 +19,8 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, Rate, RetryOptions, SignatureOptions,
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, ProxyOptions, Rate, RetryOptions,
+    SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -80,6 +81,8 @@ pub(super) const METHODS: &[(&str, Method)] = &[
 
 const ORDERS: &[(&str, Order)] = &[("session", Order::Session), ("none", Order::None)];
 
+const COMPRESSIONS: &[(&str, Compression)] = &[("none", Compression::None), ("gzip", Compression::Gzip)];
+
 const FORMATS: &[(&str, Format)] = &[
     (Format::Native.name(), Format::Native),
     (Format::Ndjson.name(), Format::Ndjson),
@@ -131,9 +134,10 @@ pub(super) fn endpoints(
         }
         let url = table.required("url", "\"https://crm.example.com/hooks\"", url);
         let insecure_http = table.or("insecure_http", flag, false);
-        if let Some(url) = &url {
-            judge_plain_http(table, url, insecure_http);
-            egress::judge(table.scope(), egress, url, table.place_of("url"));
+        let proxy = proxy::proxy(table, egress);
+        if let (Some(url), Some(node)) = (&url, table.node("url")) {
+            judge_plain_http(table, url, proxy.as_ref(), insecure_http);
+            egress::judge(table.scope(), egress, url, node);
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
         let subscription = subscription(table, posted);
@@ -152,6 +156,9 @@ pub(super) fn endpoints(
             None => Some(AuthOptions::None),
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
+        proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
+        let compression = table.or("compression", one_of(COMPRESSIONS, &[]), Compression::default());
+        refuse_encoded_twice(table, compression, &headers);
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
         refuse_attributes(table, format, &signature, &headers);
@@ -191,13 +198,15 @@ pub(super) fn endpoints(
                 ca,
                 tls13_only,
                 egress: Arc::clone(egress),
+                proxy,
+                compression,
             },
         })
     })
 }
 
-fn judge_plain_http(table: &Reader<'_>, url: &Url, insecure_http: bool) {
-    if url.scheme() != "http" || stays_here(url) {
+fn judge_plain_http(table: &Reader<'_>, url: &Url, proxy: Option<&ProxyOptions>, insecure_http: bool) {
+    if url.scheme() != "http" || proxy::stays_here_by(url, proxy) {
         return;
     }
     let (scope, place) = (table.scope(), table.place_of("url"));
@@ -282,6 +291,14 @@ fn refuse_authorized_twice(table: &Reader<'_>, auth: Option<&AuthOptions>, heade
     if shows && headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION) {
         let what = "`auth` and `headers` both set Authorization";
         table.scope().problem(table.place_of("auth"), what, "keep one of them".to_owned());
+    }
+}
+
+/// What a body is compressed by can be said once, and truly.
+fn refuse_encoded_twice(table: &Reader<'_>, compression: Compression, headers: &[(HeaderName, HeaderValue)]) {
+    if compression != Compression::None && headers.iter().any(|(name, _)| name == http::header::CONTENT_ENCODING) {
+        let what = "`compression` and `headers` both set Content-Encoding";
+        table.scope().problem(table.place_of("compression"), what, "keep one of them".to_owned());
     }
 }
 

@@ -9,6 +9,7 @@ mod egress;
 mod endpoint;
 mod headers;
 mod listen;
+mod proxy;
 mod signature;
 mod source;
 pub(super) mod store;
