@@ -195,7 +195,8 @@ pub const ALL: &[Metric] = &[
         name: EXCHANGES_WITHOUT_EVENT,
         kind: Kind::Counter,
         help: "Exchanges that were acknowledged and made no event, by reason: repeat (told before), status_type (it makes no event), no_session_id, \
-               reply (none, or one that makes no event)",
+               reply (none, or one that makes no event), late (its session was told further already), \
+               after_stop (its session has ended)",
     },
     Metric {
         name: READY,

@@ -16,6 +16,7 @@ use crate::store::standing::Report;
 use crate::store::{Bytes, Key};
 
 mod logins;
+mod stories;
 
 const START: u64 = 1;
 const STOP: u64 = 2;
@@ -153,7 +154,7 @@ fn an_endpoint_that_left_the_config_keeps_its_backlog_and_finds_it_again() {
     take_in(&planner, &store, &[packet(STOP, "a", 5)]);
     assert_eq!((tally(&store, "old").pending, tally(&store, "new").pending), (1, 1));
     let planner = Planner::new("node".into(), vec![route("new", &["*"]), route("old", &["*"])], &store).unwrap();
-    take_in(&planner, &store, &[packet(INTERIM, "a", 3)]);
+    take_in(&planner, &store, &[packet(START, "b", 3)]);
     assert_eq!(tally(&store, "old"), Tally { received: 2, pending: 2, ..Tally::default() });
 }
 
@@ -256,7 +257,7 @@ fn sessions_are_forgotten_after_their_end_and_not_before() {
     take_in(&planner, &store, &[packet(START, "a", 0), packet(START, "b", 0), packet(STOP, "b", 1)]);
     let sessions_at = |now: i64| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(100), now, 0).unwrap();
+        assert!(!planner.tend(&mut plan, &store, now).unwrap());
         plan.commit(&store, Durability::Lazy).unwrap();
         (store.range(b"S", b"T", 10).unwrap().len(), store.range(b"X", b"Y", 10).unwrap().len())
     };
@@ -264,7 +265,8 @@ fn sessions_are_forgotten_after_their_end_and_not_before() {
     assert_eq!(sessions_at(now()).0, 2);
     assert_eq!(sessions_at(now() + hour).0, 1, "b has stopped");
     assert_eq!(sessions_at(now() + 6 * 24 * hour).0, 1);
-    assert_eq!(sessions_at(now() + 8 * 24 * hour), (0, 0), "a was never heard of again; no look is left behind");
+    assert_eq!(sessions_at(now() + 7 * 24 * hour).0, 1, "a was never heard of again, and is lost");
+    assert_eq!(sessions_at(now() + 7 * 24 * hour + hour), (0, 0), "and forgotten; no look is left behind");
 }
 
 /// Refuses as long as it is told to.

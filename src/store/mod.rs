@@ -24,6 +24,7 @@ mod quiet;
 pub mod records;
 pub mod recover;
 mod segment;
+pub mod sessions;
 mod sled;
 pub mod standing;
 mod table;

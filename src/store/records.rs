@@ -18,6 +18,7 @@
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
 //! | `D` endpoint, event | [`Settled`]: a dead letter |
 //! | `H` endpoint, event | [`Settled`]: a delivery made |
+//! | `A`, `O`, `J`, `V`, `W`, `K`, `Z` | what is known around sessions: [`super::sessions`] |
 //! | `M` name | single values: [`NEXT_EVENT`], [`KEPT_FROM`] |
 //!
 //! Events and endpoints are numbered by arrival; an event's number, not its id, is what other records hold.
@@ -30,11 +31,17 @@ use super::standing::Standing;
 use super::{Key, StoreError};
 #[cfg(doc)]
 use crate::event::Told;
-use crate::event::{EventId, EventType};
+use crate::event::{EventId, EventType, Limits};
 
 /// The version of every record written here. A reader meets older ones after an upgrade and newer ones after a
 /// downgrade; the latter are refused in words.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Version 1 knew fewer fields at the end of some records. An absent field is read as empty: zero, none, false.
+const SHORTER_VERSION: u8 = 1;
+
+/// More zeros than fields were added to any record since.
+const PADDING: usize = 64;
 
 /// The number the next event gets.
 pub const NEXT_EVENT: &[u8] = b"Mnext-event";
@@ -173,7 +180,7 @@ pub fn shorten(reason: &str) -> String {
     reason[..reason.floor_char_boundary(REASON_KEPT)].to_owned()
 }
 
-fn key(kind: u8, parts: &[&[u8]]) -> Key {
+pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Key {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(kind);
     parts.iter().for_each(|part| key.extend_from_slice(part));
@@ -219,6 +226,8 @@ pub struct Login {
     pub event: EventId,
     /// When it can be forgotten, in milliseconds since 1970.
     pub until: i64,
+    /// What it granted.
+    pub limits: Limits,
 }
 
 /// The key of a login.
@@ -301,11 +310,11 @@ pub fn read_due(key: &[u8]) -> Option<(i64, EventNumber)> {
 }
 
 /// Signed times in bytewise order.
-fn ordered(at: i64) -> [u8; 8] {
+pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-fn unordered(at: [u8; 8]) -> i64 {
+pub(super) fn unordered(at: [u8; 8]) -> i64 {
     (u64::from_be_bytes(at) ^ (1 << 63)).cast_signed()
 }
 
@@ -316,6 +325,14 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 
 /// Reads a record's bytes.
 pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+    if let Some((&SHORTER_VERSION, record)) = bytes.split_first() {
+        let padded = [record, &[0; PADDING]].concat();
+        return match postcard::take_from_bytes(&padded) {
+            Ok((record, rest)) if rest.len() <= PADDING => Ok(record),
+            Ok((_, rest)) => Err(unreadable(key, format!("{} trailing bytes", rest.len() - PADDING))),
+            Err(error) => Err(unreadable(key, error.to_string())),
+        };
+    }
     let (record, rest) = open(key, bytes)?;
     if rest.is_empty() { Ok(record) } else { Err(unreadable(key, format!("{} trailing bytes", rest.len()))) }
 }
@@ -337,7 +354,7 @@ impl EventRecord {
 
 fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a [u8]), StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, record)) => {
+        Some((&(VERSION | SHORTER_VERSION), record)) => {
             postcard::take_from_bytes(record).map_err(|error| unreadable(key, error.to_string()))
         }
         Some((other, _)) => Err(unreadable(key, format!("record version {other}; this radhook reads {VERSION}"))),
