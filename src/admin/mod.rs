@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod events;
 pub mod options;
 pub mod scrape;
+pub mod sessions;
 pub mod status;
 
 use std::sync::Arc;

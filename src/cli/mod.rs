@@ -14,6 +14,7 @@ pub mod freeradius;
 mod interrupt;
 pub mod listen;
 pub mod run;
+pub mod sessions;
 pub mod simulate;
 pub mod status;
 pub mod store;
@@ -40,6 +41,7 @@ enum Verb {
     Status(status::Args),
     Endpoints(endpoints::Args),
     Events(events::Args),
+    Sessions(sessions::Args),
     Deliveries(deliveries::Args),
     Emit(emit::Args),
     Store(store::Args),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(args),
         Verb::Endpoints(args) => endpoints::run(args),
         Verb::Events(args) => events::run(args),
+        Verb::Sessions(args) => sessions::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Emit(args) => emit::run(args),
         Verb::Store(args) => store::run(args),

@@ -5,6 +5,7 @@
 //! bells. When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
+mod deeds;
 pub mod health;
 mod house;
 mod logins;
@@ -31,6 +32,7 @@ use crate::store::bell::Rung;
 use crate::store::records::EventNumber;
 use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
+pub use deeds::Deed;
 pub use health::{Health, Refusal};
 pub use plan::{Came, Planner, Route};
 use replay::{Replayed, Rows};
@@ -100,6 +102,13 @@ pub enum Command {
         endpoint: Arc<str>,
         /// Gets how many deliveries there were; `None` where there is no such endpoint, or it is configured.
         answer: Sender<Result<Option<usize>, StoreError>>,
+    },
+    /// Do something to sessions, a bounded number of them.
+    Sessions {
+        /// What.
+        deed: Deed,
+        /// Gets how many were concerned: sessions that were closed, deliveries that are not made.
+        answer: Sender<Result<usize, StoreError>>,
     },
     /// Finish what has been submitted, write it down, and end.
     Stop,
@@ -185,6 +194,9 @@ impl Writer {
                     }
                     Ok(Command::Drop { endpoint, answer }) => {
                         let _ = answer.send(self.drop_endpoint(&endpoint));
+                    }
+                    Ok(Command::Sessions { deed, answer }) => {
+                        let _ = answer.send(self.does(&deed));
                     }
                     Ok(Command::Stop) | Err(_) => break,
                 },
@@ -358,6 +370,18 @@ impl Writer {
         }
         self.room.gave_back(given_back, Instant::now());
         Ok(())
+    }
+
+    fn does(&self, deed: &Deed) -> Result<usize, StoreError> {
+        let mut plan = self.planner.plan(&*self.store);
+        let done = self.planner.does(&mut plan, deed, Timestamp::now().as_millisecond())?;
+        let concluded = std::mem::take(&mut plan.concluded);
+        if !plan.is_empty() {
+            let rung = plan.commit(&*self.store, Durability::Durable)?;
+            self.planner.ring(rung);
+            concluded.into_iter().for_each(|kind| count(Came::Event(kind)));
+        }
+        Ok(done)
     }
 
     /// Looks after sessions of which no packet tells, a piece; answers with what becomes ready when the next is to be done.

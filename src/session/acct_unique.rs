@@ -3,7 +3,7 @@
 //! that its policy `insert_acct_class` made, over that and Acct-Session-Id.
 //!
 //! Its `preprocess`, which the shipped site calls first, adds the address a packet came from as NAS-IP-Address where it has none.
-//! In texts FreeRADIUS writes special characters as escapes before it hashes.
+//! Texts go in as they are. One that is not UTF-8 has been written with escapes by then, so that its id is another.
 
 use md5::{Digest, Md5};
 
@@ -19,16 +19,16 @@ const CLASS_DIGITS: usize = 32;
 
 /// The id of the session, by one of its packets.
 pub(super) fn of(exchange: &Exchange, facts: &Facts<'_>) -> [u8; 16] {
-    let session = escaped(facts.session_id.unwrap_or_default());
+    let session = facts.session_id.unwrap_or_default();
     let words = match class(&exchange.request).as_deref().and_then(of_class) {
         Some(of_class) => format!("{of_class},{session}"),
         None => {
             let address = |id| exchange.request.get(id).and_then(|value| value.address());
             let nas = address(numbers::NAS_IPV6_ADDRESS).or_else(|| address(numbers::NAS_IP_ADDRESS));
             let nas = nas.unwrap_or(exchange.origin.address).to_canonical();
-            let text = |text: Option<&str>| escaped(text.unwrap_or_default());
-            let (user, identifier, port_id) =
-                (text(facts.user_name), text(facts.nas_identifier), text(facts.nas_port_id));
+            let user = facts.user_name.unwrap_or_default();
+            let identifier = facts.nas_identifier.unwrap_or_default();
+            let port_id = facts.nas_port_id.unwrap_or_default();
             let port = facts.nas_port.map(|port| port.to_string()).unwrap_or_default();
             format!("{user},{session},{nas},{identifier},{port_id},{port}")
         }
@@ -40,21 +40,4 @@ pub(super) fn of(exchange: &Exchange, facts: &Facts<'_>) -> [u8; 16] {
 fn of_class(class: &[u8]) -> Option<&str> {
     let digits = class.strip_prefix(CLASS_PREFIX)?.get(..CLASS_DIGITS)?;
     std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-}
-
-/// A text as FreeRADIUS prints it between quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' => escaped.push_str("\\\""),
-            '\\' => escaped.push_str("\\\\"),
-            '\r' => escaped.push_str("\\r"),
-            '\n' => escaped.push_str("\\n"),
-            '\t' => escaped.push_str("\\t"),
-            control if control.is_ascii_control() => escaped.push_str(&format!("\\{:03o}", control as u32)),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }

@@ -110,7 +110,7 @@ impl Device {
         let last = self.last.as_ref().filter(|last| last.unique != next.unique)?;
         let is_same_multi = last.multi_id.is_some() && last.multi_id == next.multi_id;
         let gap = last.ended_at.map(|ended| began.saturating_sub(ended));
-        let is_soon = gap.is_some_and(|gap| (-CLOCKS_APART..=window).contains(&gap));
+        let is_soon = window > 0 && gap.is_some_and(|gap| (-CLOCKS_APART..=window).contains(&gap));
         (is_same_multi || is_soon).then(|| Previous {
             unique_id: hex(&last.unique),
             stopped_at: last.ended_at.map(moment),

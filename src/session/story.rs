@@ -216,7 +216,8 @@ pub struct Closed {
 }
 
 impl Closed {
-    fn of(record: &Record, key: &SessionKey, at: i64) -> Self {
+    /// A session that ends at `at`, in milliseconds since 1970.
+    pub fn of(record: &Record, key: &SessionKey, at: i64) -> Self {
         Self { key: *key, unique: record.unique(key), at, card: record.card.clone() }
     }
 

@@ -95,7 +95,7 @@ const LATER_FORMATS: &[&str] = &[
 const LATER: &[&str] = &["when", "once_per", "batch", "verify", "log_bodies", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
-const MADE: [EventType; 17] = [
+const MADE: [EventType; 22] = [
     EventType::AuthAccept,
     EventType::AuthReject,
     EventType::AuthChallenge,
@@ -103,12 +103,17 @@ const MADE: [EventType; 17] = [
     EventType::SessionStart,
     EventType::SessionUpdate,
     EventType::SessionStop,
+    EventType::SessionResumed,
+    EventType::SessionLost,
+    EventType::SessionRevoked,
+    EventType::SessionLimitExceeded,
     EventType::NasOn,
     EventType::NasOff,
     EventType::CoaAck,
     EventType::CoaNak,
     EventType::DisconnectAck,
     EventType::DisconnectNak,
+    EventType::SystemUserlimitExceeded,
     EventType::EndpointDisabled,
     EventType::EndpointEnabled,
     EventType::EndpointRecovered,

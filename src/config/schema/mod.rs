@@ -8,6 +8,7 @@ mod egress;
 mod endpoint;
 mod headers;
 mod listen;
+mod sessions;
 mod signature;
 mod source;
 pub(super) mod store;
@@ -26,7 +27,7 @@ use crate::source::client::Clients;
 pub(super) use source::local_addresses;
 
 /// Keys of the design whose rooms are not built yet.
-const LATER: &[&str] = &["venue", "company", "users", "limits"];
+const LATER: &[&str] = &["venue", "company", "users"];
 
 /// The most dictionary files: FreeRADIUS ships 225, and its main one includes them all.
 const MAX_DICTIONARIES: usize = 1024;
@@ -45,6 +46,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let egress = egress::options(top);
     let endpoints = endpoint::endpoints(top, posted, &egress);
     let dictionary = dictionary(top);
+    let sessions = sessions::options(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.
     let answers = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Accounting(_)));
@@ -79,6 +81,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
         sources: sources?,
         endpoints: endpoints?,
         dictionary,
+        sessions,
         admin: admin?,
     })
 }
