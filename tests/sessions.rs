@@ -154,6 +154,54 @@ fn a_person_who_is_forgotten_is_nowhere_any_more_and_the_figures_still_add_up() 
 }
 
 #[test]
+fn a_session_that_falls_silent_and_a_nas_that_restarts_are_told_in_the_order_of_each_session() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let sink = HttpSink::start();
+    let config = Config::new(directory.path(), NAS)
+        .endpoint("crm", &sink.url(), SECRET, "events = [\"*\"]")
+        .table("[limits]\nmax_users = 1\n")
+        .write();
+    let text = std::fs::read_to_string(&config).expect("it was written");
+    std::fs::write(&config, text.replace("[sessions]\n", "[sessions]\ninterim_grace = \"1s\"\n")).expect("it can be");
+    let daemon = Daemon::start(&config);
+    let interim = ", Acct-Session-Time = 5, Acct-Input-Octets = 7";
+    send(
+        &daemon,
+        &[
+            packet("Start", "bob", "b1", "A8-00-00-00-00-02", ""),
+            packet("Interim-Update", "alice", "a1", "A8-00-00-00-00-01", ", Acct-Session-Time = 2"),
+            packet("Interim-Update", "alice", "a1", "A8-00-00-00-00-01", interim),
+        ],
+    );
+    let listed = || radhook(&config, &["events", "list", "--limit", "0", "--json"]).json();
+    let of = |events: &[Value], session: &str| -> Vec<String> {
+        let of_it = events.iter().filter(|event| event["data"]["session"]["id"] == session);
+        of_it.map(|event| event["type"].as_str().unwrap_or("?").to_owned()).collect()
+    };
+    wait_until("alice is lost", || of(&listed(), "a1").contains(&"session.lost".to_owned()).then_some(()));
+    send(
+        &daemon,
+        &["Acct-Status-Type = Accounting-On, NAS-Identifier = \"lobby\", NAS-IP-Address = 192.0.2.1".to_owned()],
+    );
+    wait_until("bob is lost", || of(&listed(), "b1").contains(&"session.lost".to_owned()).then_some(()));
+    let status = wait_until_status(&config, "all is delivered", |status| status.endpoint("crm").pending == 0);
+    let crm = status.endpoint("crm");
+    let taken: Vec<Value> =
+        (0..crm.delivered).map(|_| serde_json::from_slice(&sink.wait_until_body()).expect("events are JSON")).collect();
+    assert_eq!(of(&taken, "a1"), ["session.start", "session.update", "session.update", "session.lost"]);
+    assert_eq!(of(&taken, "b1"), ["session.start", "session.lost"]);
+    let cause = |session: &str| {
+        let lost =
+            taken.iter().find(|event| event["type"] == "session.lost" && event["data"]["session"]["id"] == session);
+        lost.expect("it was told")["data"]["session"]["terminate_cause"].clone()
+    };
+    assert_eq!((cause("a1"), cause("b1")), ("No-Interim".into(), "NAS-Reboot".into()));
+    let limit = taken.iter().filter(|event| event["type"] == "system.userlimit_exceeded").count();
+    assert_eq!((limit, crm.received), (1, taken.len() as u64));
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn the_id_that_freeradius_gives_a_session_is_told_as_it_gives_it() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let sink = HttpSink::start();

@@ -8,7 +8,7 @@ use super::plan::{Fact, Plan, Planner, forgiving};
 use crate::event::Event;
 use crate::session::card::{NasKey, WhoKey};
 use crate::session::options::whole;
-use crate::session::{self, Closed, Context, Device, Ended, Meaning, Nas, Person, Record, SessionKey, Why, story};
+use crate::session::{self, Closed, Context, Device, Ended, Meaning, Nas, Person, Record, SessionKey, Why, ends};
 use crate::store::records;
 use crate::store::sessions as keys;
 use crate::store::{Store, StoreError};
@@ -117,7 +117,7 @@ impl Planner {
         let mut after = record.clone();
         if record.card().is_some() {
             let context = Context { options: &self.options, node: &self.node, now };
-            let event = story::lost(&record, key, end, &context);
+            let event = ends::lost(&record, key, end, &context);
             self.tell_of(plan, &event, &mut after, now)?;
             after.end(end, event.id);
         } else {
@@ -183,7 +183,7 @@ impl Planner {
             }
             let mut after = record.clone();
             let context = Context { options: &self.options, node: &self.node, now };
-            let event = story::revoked(&record, &key, meaning.happened_at.as_millisecond(), &context);
+            let event = ends::revoked(&record, &key, meaning.happened_at.as_millisecond(), &context);
             self.tell_of(plan, &event, &mut after, now)?;
             after.revoke(event.id);
             self.keep(plan, &key, &mut after);

@@ -269,6 +269,43 @@ fn sessions_are_forgotten_after_their_end_and_not_before() {
     assert_eq!(sessions_at(now() + 7 * 24 * hour + hour), (0, 0), "and forgotten; no look is left behind");
 }
 
+#[test]
+fn a_session_that_an_earlier_version_wrote_down_goes_on() {
+    /// As version 1 wrote it.
+    #[derive(serde::Serialize)]
+    struct Before {
+        started_at: i64,
+        seen_at: i64,
+        heard_at: i64,
+        stopped: bool,
+        duration: Option<u64>,
+        counters: crate::event::Counters,
+        last_queued: Vec<(u32, u64)>,
+        auth_id: Option<[u8; 16]>,
+    }
+    let store = MemoryStore::default();
+    let planner = Planner::new("node".into(), vec![route("crm", &["*"])], &store).unwrap();
+    take_in(&planner, &store, &[packet(START, "a", 0)]);
+    let started_at = 1_795_342_000_000;
+    let before = Before {
+        started_at,
+        seen_at: started_at,
+        heard_at: started_at,
+        stopped: false,
+        duration: Some(0),
+        counters: Default::default(),
+        last_queued: vec![(0, 0)],
+        auth_id: None,
+    };
+    let mut batch = Batch::default();
+    let (key, _) = store.range(b"S", b"T", 1).unwrap().remove(0);
+    batch.put(key, [vec![1], postcard::to_stdvec(&before).unwrap()].concat());
+    store.commit(&batch, Durability::Durable).unwrap();
+    assert_eq!(take_in(&planner, &store, &[packet(STOP, "a", 60)]), [Came::Event(EventType::SessionStop)]);
+    let told = |number| json(&store, number)["data"]["session"]["unique_id"].clone();
+    assert_eq!((told(1), json(&store, 1)["type"].as_str()), (told(0), Some("session.stop")));
+}
+
 /// Refuses as long as it is told to.
 #[derive(Default)]
 struct Moody {

@@ -9,13 +9,14 @@ mod accounting;
 mod acct_unique;
 pub mod card;
 mod counters;
+pub mod ends;
 mod judge;
 pub mod options;
 pub mod people;
 pub mod record;
 pub mod repeat;
 mod reply;
-pub mod story;
+mod story;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,11 +30,11 @@ use crate::exchange::Exchange;
 use crate::radius::Code;
 pub use accounting::Status;
 pub use card::{Card, NasKey, device_key, nas_key, user_key};
+pub use ends::Closed;
 pub use judge::Move;
 pub use options::{Grace, SessionOptions};
 pub use people::{Device, Nas, Person};
 pub use record::{Ended, Record, Why};
-pub use story::Closed;
 
 /// An exchange that means something.
 #[derive(Debug, Clone)]

@@ -88,11 +88,18 @@ fn the_stop_of_a_lost_session_is_told_with_its_last_figures() {
         .wait(1_500)
         .take(packet(STOP).at(1_600).time(700).octets(700, 0).cause(2, "Lost-Carrier"));
     assert_eq!(stage.told()[3..], ["lost", "stop"]);
+    assert_eq!(stage.fact(4, "user.sessions"), 0);
     assert_eq!(
         (stage.fact(4, "session.duration"), stage.fact(4, "session.terminate_cause")),
         (json!(700), json!("Lost-Carrier"))
     );
     assert!(stage.nobody_is_here());
+    stage.take(packet(START).session("b").at(9_000));
+    assert_eq!(
+        (stage.fact(5, "user.visits"), stage.fact(5, "user.sessions")),
+        (json!(2), json!(1)),
+        "it was one visit"
+    );
 }
 
 #[test]
