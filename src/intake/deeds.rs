@@ -62,8 +62,8 @@ impl Planner {
         let session = records::session(key);
         let Some(record) = forgiving(plan.draft.read::<Record>(&session))? else { return Ok(()) };
         let closed = Closed::of(&record, key, record.seen_at().as_millisecond());
-        self.unlist(plan, &closed);
         if record.is_listed {
+            self.unlist(plan, &closed)?;
             self.count_off(plan, &closed, now)?;
         }
         plan.draft.delete(records::expiry(record.look_at, key));

@@ -99,7 +99,7 @@ impl Planner {
             let user = record.card().and_then(session::Card::user_key);
             let is_theirs = closed.as_ref().is_some_and(|closed| closed.user_key() == user);
             if let Some(closed) = &closed {
-                self.unlist(plan, closed);
+                self.unlist(plan, closed)?;
                 if !is_theirs {
                     self.count_off(plan, closed, now)?;
                 }
@@ -113,6 +113,8 @@ impl Planner {
             if opened && let Some(card) = record.card() {
                 plan.draft.put(keys::of_nas(&card.nas, &key), Vec::new());
                 user.iter().for_each(|user| plan.draft.put(keys::of_user(user, &key), Vec::new()));
+                let open = plan.draft.read::<u64>(keys::OPEN_SESSIONS)?.unwrap_or(0);
+                plan.draft.write(keys::OPEN_SESSIONS.to_vec(), &(open + 1));
             }
             self.keep(plan, &key, &mut record);
         }
@@ -136,14 +138,17 @@ impl Planner {
         plan.draft.write(records::session(key), record);
     }
 
-    /// Plans to take a session out of the indexes.
-    pub(super) fn unlist(&self, plan: &mut Plan<'_>, closed: &Closed) {
+    /// Plans to take a session that is listed out of the indexes.
+    pub(super) fn unlist(&self, plan: &mut Plan<'_>, closed: &Closed) -> Result<(), StoreError> {
+        let open = plan.draft.read::<u64>(keys::OPEN_SESSIONS)?.unwrap_or(0);
+        plan.draft.write(keys::OPEN_SESSIONS.to_vec(), &open.saturating_sub(1));
         if let Some(card) = &closed.card {
             plan.draft.delete(keys::of_nas(&card.nas, &closed.key));
         }
         if let Some(user) = closed.user_key() {
             plan.draft.delete(keys::of_user(&user, &closed.key));
         }
+        Ok(())
     }
 
     /// Plans to count a session off its user and its device.

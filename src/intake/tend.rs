@@ -124,8 +124,8 @@ impl Planner {
             // Only an earlier version of radhook has heard of it, and did not write down whose it was.
             after.end(end, crate::event::EventId::from_bytes(*key));
         }
-        self.unlist(plan, &closed);
         if record.is_listed {
+            self.unlist(plan, &closed)?;
             self.count_off(plan, &closed, now)?;
         }
         after.look_at = 0;

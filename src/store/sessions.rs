@@ -14,6 +14,9 @@
 use super::Key;
 use super::records::{key, ordered, unordered};
 
+/// How many sessions are open.
+pub const OPEN_SESSIONS: &[u8] = b"Mopen-sessions";
+
 /// How many users have an open session.
 pub const ACTIVE_USERS: &[u8] = b"Mactive-users";
 

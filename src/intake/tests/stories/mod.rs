@@ -239,11 +239,18 @@ impl Stage {
         [b"A", b"O"].iter().all(|letter| {
             let to = [letter[0] + 1];
             self.store.range(&letter[..], &to, 1).unwrap().is_empty()
-        }) && self.active_users() == 0
+        }) && (self.active_users(), self.open_sessions()) == (0, 0)
     }
 
     pub(super) fn active_users(&self) -> u64 {
-        let key = crate::store::sessions::ACTIVE_USERS;
+        self.count(crate::store::sessions::ACTIVE_USERS)
+    }
+
+    pub(super) fn open_sessions(&self) -> u64 {
+        self.count(crate::store::sessions::OPEN_SESSIONS)
+    }
+
+    fn count(&self, key: &[u8]) -> u64 {
         self.store.get(key).unwrap().map_or(0, |bytes| records::decode(key, &bytes).unwrap())
     }
 }

@@ -120,6 +120,8 @@ proptest! {
         let mut stage = tell(&packets(&steps));
         let ids: Vec<_> = stage.events().iter().map(|event| event["id"].to_string()).collect();
         prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        let listed = stage.store.range(b"A", b"B", 99).unwrap().len() as u64;
+        prop_assert_eq!(stage.open_sessions(), listed);
         stage.wait(40 * 86_400).wait(41 * 86_400);
         prop_assert!(stage.nobody_is_here());
         let left = |letter: &[u8]| stage.store.range(letter, &[letter[0] + 1], 9).unwrap().len();
