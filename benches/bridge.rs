@@ -13,7 +13,7 @@ use radhook::lab::nas::{Nas, NasOptions, Session};
 use radhook::radius::{Code, Dictionary, Packet, decode};
 use radhook::route::Subscription;
 use radhook::secret::Secret;
-use radhook::session::{self, Known, Meaning};
+use radhook::session::{self, Context, Known, Meaning, SessionOptions};
 use radhook::store::bell::Bell;
 use radhook::store::{Durability, DurableStore, Store, StoreOptions};
 
@@ -67,10 +67,12 @@ fn event(criterion: &mut Criterion) {
         });
     });
     let meaning = Meaning::read(&update).unwrap();
+    let (options, known) = (SessionOptions::default(), Known::default());
+    let context = Context { options: &options, node: &node, now: 0 };
     group.bench_function("native JSON", |bencher| {
         bencher.iter(|| {
-            let step = session::observe(black_box(&update), &meaning, Known::default(), meaning.id(0), &node);
-            serde_json::to_vec(&step.event).unwrap()
+            let step = session::observe(black_box(&update), &meaning, &known, meaning.id(0), &context);
+            serde_json::to_vec(&step.events).unwrap()
         });
     });
 }

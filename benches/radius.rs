@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use radhook::exchange::{Exchange, Login, Origin};
 use radhook::radius::dictionary::Loader;
 use radhook::radius::{Dictionary, Packet, authenticator, decode, response};
-use radhook::session::{Known, Meaning, observe};
+use radhook::session::{Context, Known, Meaning, SessionOptions, observe};
 
 const SECRET: &[u8] = b"xyzzy5461";
 const FREERADIUS: &str = "/usr/share/freeradius/dictionary";
@@ -59,8 +59,10 @@ fn event(octets: &[u8], dictionary: &Dictionary, origin: &Origin) -> Option<Stri
         swap_octets: false,
     };
     let meaning = Meaning::read(&exchange).ok()?;
-    let observed = observe(&exchange, &meaning, Known::default(), meaning.id(0), &"node".into());
-    serde_json::to_string(&observed.event).ok()
+    let (options, node, known) = (SessionOptions::default(), "node".into(), Known::default());
+    let context = Context { options: &options, node: &node, now: 0 };
+    let observed = observe(&exchange, &meaning, &known, meaning.id(0), &context);
+    serde_json::to_string(&observed.events).ok()
 }
 
 fn packet(criterion: &mut Criterion) {

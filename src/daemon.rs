@@ -155,7 +155,7 @@ impl Daemon {
             in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
             bell: Arc::clone(bell),
         });
-        let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?;
+        let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?.with(config.sessions.clone());
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()

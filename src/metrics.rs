@@ -66,6 +66,10 @@ pub const RELAY_SERVER_UP: &str = "radhook_relay_server_up";
 pub const EVENTS: &str = "radhook_intake_events_total";
 /// Exchanges that were acknowledged and made no event.
 pub const EXCHANGES_WITHOUT_EVENT: &str = "radhook_intake_without_event_total";
+/// Sessions that are open.
+pub const SESSIONS_OPEN: &str = "radhook_sessions_open";
+/// Users who have one.
+pub const USERS_ACTIVE: &str = "radhook_users_active";
 /// Whether the store accepts.
 pub const READY: &str = "radhook_intake_ready";
 /// What counts against `store.max_size`.
@@ -203,8 +207,15 @@ pub const ALL: &[Metric] = &[
         name: EXCHANGES_WITHOUT_EVENT,
         kind: Kind::Counter,
         help: "Exchanges that were acknowledged and made no event, by reason: repeat (told before), status_type (it makes no event), no_session_id, \
-               reply (none, or one that makes no event)",
+               reply (none, or one that makes no event), late (its session was told further already), \
+               after_stop (its session has ended)",
     },
+    Metric {
+        name: SESSIONS_OPEN,
+        kind: Kind::Gauge,
+        help: "Sessions that began and have not ended, as far as is known",
+    },
+    Metric { name: USERS_ACTIVE, kind: Kind::Gauge, help: "Users who have an open session" },
     Metric {
         name: READY,
         kind: Kind::Gauge,

@@ -41,8 +41,8 @@ const ROOMS: &[Room] = &[
     Room { name: "intake", may_use: &["radius", "exchange", "event", "session", "route", "render", "store"] },
     Room { name: "deliver", may_use: &["event", "render", "store"] },
     // Around it.
-    Room { name: "admin", may_use: &["event", "store", "source", "intake", "deliver"] },
-    Room { name: "config", may_use: &["radius", "event", "route", "store", "source", "deliver", "admin"] },
+    Room { name: "admin", may_use: &["event", "session", "store", "source", "intake", "deliver"] },
+    Room { name: "config", may_use: &["radius", "event", "session", "route", "store", "source", "deliver", "admin"] },
     Room { name: "lab", may_use: &["radius", "deliver"] },
     Room { name: "daemon", may_use: &ALL_BENEATH_DAEMON },
     Room { name: "cli", may_use: &ALL_BENEATH_CLI },

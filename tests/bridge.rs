@@ -158,14 +158,26 @@ fn a_session_through_freeradius_arrives_signed_and_field_by_field_as_designed() 
     let event = |kind: &str, after: i64, session: Value, attributes: Value| {
         let mut whole = json!({ "id": "5F1A-0001", "unique_id": null, "multi_id": "5F1A", "started_at": at(0) });
         whole.as_object_mut().expect("an object").extend(session.as_object().expect("an object").clone());
+        let mut user = json!({ "name": "alice@example.org", "realm": "example.org" });
+        let mut client = json!({
+            "mac": "AA-BB-CC-DD-EE-FF", "randomised": true, "ip": "10.1.2.3", "ipv6_prefix": ["2001:db8:1::/64"]
+        });
+        match kind {
+            "session.start" => (user["visits"], user["sessions"]) = (1.into(), 1.into()),
+            "session.stop" => user["sessions"] = 0.into(),
+            _ => {}
+        }
+        if kind != "session.update" {
+            (user["first_seen_at"], client["first_seen_at"]) = (at(0).into(), at(0).into());
+        }
         json!({
             "id": null,
             "type": kind,
             "timestamp": at(after),
             "source": source(),
             "data": {
-                "user": { "name": "alice@example.org", "realm": "example.org" },
-                "client": { "mac": "AA-BB-CC-DD-EE-FF", "ip": "10.1.2.3", "ipv6_prefix": ["2001:db8:1::/64"] },
+                "user": user,
+                "client": client,
                 "nas": {
                     "ip": "10.0.0.1", "identifier": "lobby-ap-1", "port": 7, "port_id": "wlan0",
                     "port_type": "Wireless-802.11"
@@ -177,13 +189,14 @@ fn a_session_through_freeradius_arrives_signed_and_field_by_field_as_designed() 
         })
     };
     let expected = [
-        event("session.start", 0, json!({}), attributes("Start", 0, json!({}))),
+        event("session.start", 0, json!({ "login": "first" }), attributes("Start", 0, json!({}))),
         event(
             "session.update",
             300,
             json!({
                 "duration": 300, "input_octets": 1000, "output_octets": 10, "input_packets": 5, "output_packets": 6,
-                "delta": { "duration": 300, "input_octets": 1000, "output_octets": 10 }
+                "delta": { "duration": 300, "input_octets": 1000, "output_octets": 10 },
+                "rate": { "input_bps": 26, "output_bps": 0 }
             }),
             attributes(
                 "Interim-Update",
@@ -201,7 +214,8 @@ fn a_session_through_freeradius_arrives_signed_and_field_by_field_as_designed() 
             json!({
                 "stopped_at": at(3600), "duration": 3600, "input_octets": 5_368_709_120_u64, "output_octets": 1024,
                 "input_packets": 10, "output_packets": 12, "terminate_cause": "User-Request",
-                "delta": { "duration": 3300, "input_octets": 5_368_708_120_u64, "output_octets": 1014 }
+                "delta": { "duration": 3300, "input_octets": 5_368_708_120_u64, "output_octets": 1014 },
+                "rate": { "input_bps": 13_015_049_u64, "output_bps": 2 }
             }),
             attributes(
                 "Stop",
@@ -249,10 +263,10 @@ fn without_a_time_of_its_own_an_event_happened_when_it_came_less_its_delay() {
 fn the_same_start_by_two_ways_and_with_a_raised_delay_is_one_event() {
     let bridge = Bridge::start();
     let dated = Timestamp::now().as_second() - 60;
-    for time in [format!(", Event-Timestamp = {dated}"), String::new()] {
+    for (session, time) in [("dated", format!(", Event-Timestamp = {dated}")), ("undated", String::new())] {
         let start = |delay: u32| {
             format!(
-                "Acct-Status-Type = Start, User-Name = \"bob\", Acct-Session-Id = \"two ways\", \
+                "Acct-Status-Type = Start, User-Name = \"bob\", Acct-Session-Id = \"{session}\", \
                  NAS-Identifier = \"lobby-ap-1\", Calling-Station-Id = \"AA-BB-CC-DD-EE-01\", \
                  Acct-Delay-Time = {delay}{time}"
             )

@@ -10,7 +10,7 @@ use radhook::exchange::Exchange;
 use radhook::radius::authenticator::{verify_request, verify_request_message};
 use radhook::radius::dictionary::Loader;
 use radhook::radius::{Dictionary, Packet, Value, decode, numbers, redaction};
-use radhook::session::{Known, Meaning, observe};
+use radhook::session::{Context, Known, Login, Meaning, SessionOptions, observe};
 use radhook::source::client::Clients;
 use radhook::source::observer::{Sighting, Watch};
 use radhook::trace::capture::Capture;
@@ -74,12 +74,17 @@ pub fn event(octets: &[u8]) {
 /// Tells an exchange twice, as a session goes on.
 fn told(exchange: &Exchange) {
     let Ok(meaning) = Meaning::read(exchange) else { return };
-    let first = observe(exchange, &meaning, Known::default(), meaning.id(0), &"node".into());
-    let told = serde_json::to_string(&first.event).expect("every event is JSON");
+    let (options, node) = (SessionOptions { acct_unique_id: true, ..SessionOptions::default() }, "node".into());
+    let context = Context { options: &options, node: &node, now: 0 };
+    let nothing = Known::default();
+    let first = observe(exchange, &meaning, &nothing, meaning.id(0), &context);
+    let told = serde_json::to_string(&first.events).expect("every event is JSON");
     assert_eq!(meaning.id(0), Meaning::read(exchange).expect("as before").id(0), "the same fact has the same id");
-    let known = Known { record: first.record, login: Some(meaning.id(0)) };
-    let again = observe(exchange, &meaning, known, meaning.id(1), &"node".into());
-    let again = serde_json::to_string(&again.event).expect("every event is JSON");
+    let login = Some(Login { event: meaning.id(0), limits: Default::default() });
+    let (record, person, device) = (first.record, first.person, first.device);
+    let known = Known { record, login, person, device, nas: None };
+    let again = observe(exchange, &meaning, &known, meaning.id(1), &context);
+    let again = serde_json::to_string(&again.events).expect("every event is JSON");
     // What is hidden as a whole is left out; of a pair its name stays.
     assert!(!told.contains("\"[redacted]\"") && !again.contains("\"[redacted]\""));
 }

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use super::Admin;
 use super::deliveries::{ListError, Retry, Selection};
 use super::endpoints::Wanted;
-use super::events;
+use super::{events, sessions};
 use crate::deliver::handshake;
 use crate::event::EventId;
 
@@ -31,6 +31,9 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/deliveries/retry", post(retry))
         .route("/api/v1/events", get(list_events))
         .route("/api/v1/events/replay", post(replay))
+        .route("/api/v1/sessions", get(list_sessions))
+        .route("/api/v1/sessions/close", post(close_sessions))
+        .route("/api/v1/sessions/purge", post(purge))
         .route("/api/v1/endpoints/enable", post(enable))
         .route("/api/v1/endpoints/disable", post(disable))
         .route("/api/v1/endpoints/drop", post(drop_endpoint))
@@ -117,6 +120,24 @@ async fn replay(State(admin): State<Arc<Admin>>, Json(wanted): Json<events::Repl
     by_the_writer(move || admin.replay(&wanted)).await
 }
 
+async fn list_sessions(
+    State(admin): State<Arc<Admin>>,
+    Query(selection): Query<sessions::Selection>,
+) -> Result<Response, ListError> {
+    Ok(Json(admin.sessions(&selection)?).into_response())
+}
+
+async fn close_sessions(
+    State(admin): State<Arc<Admin>>,
+    Json(selection): Json<sessions::Selection>,
+) -> Result<Response, ListError> {
+    by_the_writer(move || admin.close_sessions(&selection)).await
+}
+
+async fn purge(State(admin): State<Arc<Admin>>, Json(wanted): Json<sessions::Purge>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.purge(&wanted)).await
+}
+
 async fn enable(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
     by_the_writer(move || admin.enable(&wanted)).await
 }
@@ -140,7 +161,7 @@ async fn by_the_writer<T: Serialize + Send + 'static>(
 impl IntoResponse for ListError {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::Cursor(_) => StatusCode::BAD_REQUEST,
+            Self::Cursor(_) | Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::NoEndpoint(_) => StatusCode::NOT_FOUND,
             Self::Configured(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,

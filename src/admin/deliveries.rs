@@ -243,6 +243,9 @@ pub enum ListError {
     /// An endpoint that is still configured is not forgotten.
     #[error("{0:?} is configured: remove it from the config first, and restart")]
     Configured(String),
+    /// Something else that the caller cannot mean.
+    #[error("{0}")]
+    Wrong(String),
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod options;
 pub mod scrape;
 pub mod selection;
+pub mod sessions;
 pub mod status;
 
 use std::sync::Arc;

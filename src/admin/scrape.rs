@@ -19,6 +19,8 @@ impl Admin {
         gauge!(metrics::STORE_MAX_SIZE).set(status.store.max_size as f64);
         gauge!(metrics::CHECKPOINT_FAILING).set(flag(status.store.checkpoint_error.is_some()));
         gauge!(metrics::STORE_BLOBS).set(status.store.blobs as f64);
+        gauge!(metrics::SESSIONS_OPEN).set(status.open_sessions as f64);
+        gauge!(metrics::USERS_ACTIVE).set(status.active_users as f64);
         for endpoint in status.endpoints {
             let labels = [("endpoint", endpoint.name)];
             counter!(metrics::ENDPOINT_RECEIVED, &labels).absolute(endpoint.received);

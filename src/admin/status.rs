@@ -8,7 +8,7 @@ use crate::deliver::view::Seen;
 use crate::intake::Refusal;
 use crate::store::queue;
 use crate::store::records::{self, EndpointRecord, Pending};
-use crate::store::{Store, StoreError, standing};
+use crate::store::{Store, StoreError, sessions, standing};
 
 /// Everything at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ pub struct Status {
     pub sources: Vec<Source>,
     /// How full the store is, and whether it can move its journal into its table.
     pub store: StoreStatus,
+    /// Sessions that are open.
+    #[serde(default)]
+    pub open_sessions: u64,
+    /// Users who have one.
+    #[serde(default)]
+    pub active_users: u64,
     /// Every endpoint: the configured ones first, then those that only the store still knows.
     pub endpoints: Vec<EndpointStatus>,
 }
@@ -144,8 +150,14 @@ impl Admin {
             refusal,
             sources: self.sources.iter().map(source).collect(),
             store: self.store_status(),
+            open_sessions: self.count(sessions::OPEN_SESSIONS)?,
+            active_users: self.count(sessions::ACTIVE_USERS)?,
             endpoints,
         })
+    }
+
+    fn count(&self, key: &[u8]) -> Result<u64, StoreError> {
+        Ok(self.store.get(key)?.map(|bytes| records::decode(key, &bytes)).transpose()?.unwrap_or(0))
     }
 
     fn store_status(&self) -> StoreStatus {

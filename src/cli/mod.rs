@@ -16,6 +16,7 @@ pub mod listen;
 mod paging;
 pub mod rotate;
 pub mod run;
+pub mod sessions;
 pub mod simulate;
 pub mod status;
 pub mod store;
@@ -42,6 +43,7 @@ enum Verb {
     Status(status::Args),
     Endpoints(endpoints::Args),
     Events(events::Args),
+    Sessions(sessions::Args),
     Deliveries(deliveries::Args),
     Emit(emit::Args),
     Store(store::Args),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(args),
         Verb::Endpoints(args) => endpoints::run(args),
         Verb::Events(args) => events::run(args),
+        Verb::Sessions(args) => sessions::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Emit(args) => emit::run(args),
         Verb::Store(args) => store::run(args),

@@ -49,6 +49,7 @@ fn print(status: &Status, now: Timestamp) {
         source.remarks.iter().for_each(|remark| println!("          ! {remark}"));
     }
     println!("store     {}", store(&status.store));
+    println!("sessions  {} open, of {} users", status.open_sessions, status.active_users);
     if status.endpoints.is_empty() {
         println!("no endpoints");
         return;

@@ -28,6 +28,7 @@ use crate::deliver::options::EndpointOptions;
 use crate::listen::Address;
 use crate::route::{OncePer, Subscription};
 use crate::secret::Secret;
+use crate::session::SessionOptions;
 use crate::source::SourceOptions;
 use crate::source::client::Clients;
 use crate::store::StoreOptions;
@@ -52,6 +53,8 @@ pub struct Config {
     pub endpoints: Vec<Endpoint>,
     /// `[dictionary]`.
     pub dictionary: DictionaryOptions,
+    /// `[sessions]` and `[limits]`.
+    pub sessions: SessionOptions,
     /// `[admin]`.
     pub admin: AdminOptions,
 }

@@ -1,10 +1,12 @@
 //! What the attributes of one request say, read in one pass: who, where, and how much.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 
+use super::vendor;
 use crate::radius::{Attributes, Value, numbers};
 
 /// The attributes that events and sessions are made of. Absent facts are `None`; of repeated attributes the first counts.
@@ -46,8 +48,14 @@ pub struct Facts<'a> {
     pub event_timestamp: Option<u64>,
     /// Acct-Terminate-Cause, by name.
     pub terminate_cause: Option<String>,
+    /// Why it ended, in the vendor's own attribute.
+    pub vendor_cause: Option<String>,
+    /// The device's name, where a vendor sends what DHCP told it.
+    pub hostname: Option<Cow<'a, str>>,
     /// The traffic counters.
     pub counters: Counters,
+    /// Whether the NAS itself counts how often the octets wrapped: of input, of output.
+    pub counts_wraps: [bool; 2],
 }
 
 /// Traffic so far, from the NAS's point of view: `input` is what it received from the user (RFC 2866 §5.3).
@@ -124,13 +132,19 @@ impl<'a> Facts<'a> {
                 numbers::ACCT_OUTPUT_PACKETS => first(&mut facts.counters.output_packets, value.number()),
                 numbers::ACCT_INPUT_GIGAWORDS => first(&mut input_gigawords, value.number()),
                 numbers::ACCT_OUTPUT_GIGAWORDS => first(&mut output_gigawords, value.number()),
+                id if id.vendor != 0 => {
+                    first(&mut facts.vendor_cause, vendor::cause(id, value));
+                    first(&mut facts.hostname, vendor::hostname(id, value));
+                }
                 _ => {}
             }
         }
+        facts.counts_wraps = [input_gigawords.is_some(), output_gigawords.is_some()];
         facts.counters.input_octets = merge(facts.counters.input_octets, input_gigawords);
         facts.counters.output_octets = merge(facts.counters.output_octets, output_gigawords);
         if swap_octets {
             facts.counters = facts.counters.swapped();
+            facts.counts_wraps.reverse();
         }
         facts
     }

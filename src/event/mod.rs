@@ -8,8 +8,11 @@ pub mod auth;
 pub mod catalogue;
 pub mod facts;
 pub mod id;
+pub mod session;
 pub mod station;
+pub mod vendor;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,6 +25,8 @@ pub use auth::Auth;
 pub use catalogue::EventType;
 pub use facts::{Counters, Facts};
 pub use id::{EventId, Fingerprint, Told};
+pub use session::{Delta, Previous, Rate, Session};
+pub use vendor::Limits;
 
 use crate::radius::Attributes;
 
@@ -49,7 +54,7 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// Its type.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// The `[[client]]`, where a packet told of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<&'a str>,
@@ -64,14 +69,14 @@ pub struct Source<'a> {
 }
 
 /// `data` of events made from RADIUS.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Data<'a> {
     /// Who.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<User<'a>>,
     /// The device.
     #[serde(skip_serializing_if = "Client::is_unknown")]
-    pub client: Client,
+    pub client: Client<'a>,
     /// The NAS that reported it.
     #[serde(skip_serializing_if = "Nas::is_unknown")]
     pub nas: Nas<'a>,
@@ -84,8 +89,9 @@ pub struct Data<'a> {
     /// The login, of `auth.*`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth<'a>>,
-    /// Everything the request said, by dictionary name, secrets left out.
-    pub attributes: &'a Attributes,
+    /// Everything the request said, by dictionary name, secrets left out; absent where no packet told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a Attributes>,
     /// The same of its reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_attributes: Option<&'a Attributes>,
@@ -94,13 +100,17 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     /// Who and where, as the facts have it; without a session.
     pub fn new(facts: &'a Facts<'a>, attributes: &'a Attributes) -> Self {
+        let mac = facts.calling_station_id.and_then(station::Mac::parse);
         Self {
             user: facts.user_name.map(User::named),
             client: Client {
-                mac: facts.calling_station_id.and_then(station::Mac::parse).map(|mac| mac.to_string()),
+                randomised: mac.is_some_and(station::Mac::is_local),
+                mac: mac.map(|mac| mac.to_string()),
                 ip: facts.framed_ip,
                 ipv6: facts.framed_ipv6.clone(),
                 ipv6_prefix: facts.ipv6_prefixes.clone(),
+                hostname: facts.hostname.as_deref().map(Cow::Borrowed),
+                first_seen_at: None,
             },
             nas: Nas {
                 ip: facts.nas_ip,
@@ -115,7 +125,7 @@ impl<'a> Data<'a> {
                 .map(|(mac, ssid)| AccessPoint { mac: mac.to_string(), ssid }),
             session: None,
             auth: None,
-            attributes,
+            attributes: Some(attributes),
             reply_attributes: None,
         }
     }
@@ -129,22 +139,35 @@ pub struct User<'a> {
     /// Behind the last `@`, or before the first `\`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<&'a str>,
+    /// When a session of this user was first seen.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    pub first_seen_at: Option<Timestamp>,
+    /// Sessions of this user that are open, after this event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
+    /// Visits of this user to this place, this one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visits: Option<u32>,
 }
 
 impl<'a> User<'a> {
-    fn named(name: &'a str) -> Self {
+    /// A user of this name, with its realm.
+    pub fn named(name: &'a str) -> Self {
         let suffix = name.rsplit_once('@').map(|(_, realm)| realm);
         let realm = suffix.or_else(|| name.split_once('\\').map(|(realm, _)| realm)).filter(|realm| !realm.is_empty());
-        Self { name, realm }
+        Self { name, realm, first_seen_at: None, sessions: None, visits: None }
     }
 }
 
 /// `data.client`: the user's device.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Client {
+pub struct Client<'a> {
     /// From Calling-Station-Id, where that is a MAC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
+    /// The MAC is one that the device made up, or somebody gave it: locally administered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub randomised: bool,
     /// Framed-IP-Address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
@@ -154,11 +177,21 @@ pub struct Client {
     /// Framed-IPv6-Prefix and Delegated-IPv6-Prefix.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ipv6_prefix: Vec<IpNet>,
+    /// Its name, where a vendor sends what DHCP told the NAS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Cow<'a, str>>,
+    /// When a session of this device was first seen.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    pub first_seen_at: Option<Timestamp>,
 }
 
-impl Client {
+impl Client<'_> {
     fn is_unknown(&self) -> bool {
-        self.mac.is_none() && self.ip.is_none() && self.ipv6.is_empty() && self.ipv6_prefix.is_empty()
+        self.mac.is_none()
+            && self.ip.is_none()
+            && self.ipv6.is_empty()
+            && self.ipv6_prefix.is_empty()
+            && self.hostname.is_none()
     }
 }
 
@@ -202,62 +235,6 @@ pub struct AccessPoint<'a> {
     pub ssid: Option<&'a str>,
 }
 
-/// `data.session`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Session<'a> {
-    /// Acct-Session-Id.
-    pub id: &'a str,
-    /// Told apart from every other session of every NAS, also where session ids are used again.
-    pub unique_id: String,
-    /// Acct-Multi-Session-Id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub multi_id: Option<&'a str>,
-    /// From the start, or computed back from Acct-Session-Time where no start was seen.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
-    pub started_at: Option<Timestamp>,
-    /// From the stop.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
-    pub stopped_at: Option<Timestamp>,
-    /// Acct-Session-Time, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duration: Option<u64>,
-    /// Octets from the user (upload).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_octets: Option<u64>,
-    /// Octets to the user (download).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_octets: Option<u64>,
-    /// Packets from the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_packets: Option<u64>,
-    /// Packets to the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_packets: Option<u64>,
-    /// Acct-Terminate-Cause by name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub terminate_cause: Option<&'a str>,
-    /// The `auth.accept` that let it begin, where it was seen and can be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth_id: Option<EventId>,
-    /// What was added since the session's last packet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delta: Option<Delta>,
-}
-
-/// `data.session.delta`: what was added since the session's last packet. Never negative; absent where unknown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Delta {
-    /// Seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duration: Option<u64>,
-    /// Octets from the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_octets: Option<u64>,
-    /// Octets to the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_octets: Option<u64>,
-}
-
 /// RFC 3339 in UTC with milliseconds, as every time in an event is written.
 static TIME: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
@@ -270,7 +247,7 @@ fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok,
     serializer.serialize_str(&rfc3339(*time))
 }
 
-fn optional_milliseconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn optional_milliseconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => milliseconds(time, serializer),
         None => serializer.serialize_none(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A MAC address, shown in capitals with hyphens as RFC 3580 §3.20 wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Mac([u8; 6]);
 
 impl Mac {
@@ -14,6 +14,12 @@ impl Mac {
             Some((mac, "")) => Some(mac),
             _ => None,
         }
+    }
+
+    /// Whether nobody's factory gave it: the bit for locally administered addresses is set (IEEE 802 §8.4), as in those that
+    /// phones make up for each network.
+    pub fn is_local(self) -> bool {
+        self.0[0] & 0b10 != 0
     }
 
     /// Reads a MAC at the start of `text` and returns what stands behind it.
@@ -79,6 +85,13 @@ mod tests {
         ] {
             assert_eq!(Mac::parse(text).map(|mac| mac.to_string()).as_deref(), Some("AA-BB-CC-DD-EE-0F"), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_a_phone_made_up_is_told_from_one_of_a_factory() {
+        let is_local = |text| Mac::parse(text).unwrap().is_local();
+        assert!(is_local("da:a1:19:00:00:01") && is_local("02-00-00-00-00-00"));
+        assert!(!is_local("00-11-22-33-44-55") && !is_local("aabb.ccdd.eeff".replace("aa", "a8").as_str()));
     }
 
     #[test]

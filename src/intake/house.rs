@@ -23,12 +23,12 @@ const KIND: &str = "system";
 const DROPPED_AT_ONCE: usize = 2_000;
 
 /// Something to be told.
-struct News<'d> {
-    kind: EventType,
-    print: Fingerprint,
-    at: i64,
-    data: &'d Value,
-    about: EndpointId,
+pub(super) struct News<'d> {
+    pub(super) kind: EventType,
+    pub(super) print: Fingerprint,
+    pub(super) at: i64,
+    pub(super) data: &'d Value,
+    pub(super) about: EndpointId,
 }
 
 /// A piece of an endpoint that is being forgotten.
@@ -176,7 +176,7 @@ impl Planner {
 
     /// Plans an event for those who asked for it. Nobody else is offered it, so that no tally counts it as filtered, and
     /// where nobody asked it is not even kept.
-    fn tell_others(&self, plan: &mut Plan<'_>, news: News<'_>, now: i64) -> Result<(), StoreError> {
+    pub(super) fn tell_others(&self, plan: &mut Plan<'_>, news: News<'_>, now: i64) -> Result<(), StoreError> {
         let News { kind, print, at, data, about } = news;
         if !self.is_wanted(kind, about) {
             return Ok(());

@@ -1,8 +1,8 @@
 //! Logins that wait for their session: an accept is kept for a while under what its session will say too.
 
 use super::plan::forgiving;
-use crate::event::EventId;
-use crate::session::LoginKey;
+use crate::event::{EventId, Limits};
+use crate::session::{self, LoginKey};
 use crate::store::records::{self, Login};
 use crate::store::{Draft, Store, StoreError};
 
@@ -14,20 +14,20 @@ const KEEP_MS: i64 = 24 * 60 * 60 * 1000;
 const LOOKS_AT_ONCE: usize = 2_000;
 
 /// The login kept under the first of these keys that has one.
-pub(super) fn find(draft: &Draft<'_>, keys: &[LoginKey]) -> Result<Option<EventId>, StoreError> {
+pub(super) fn find(draft: &Draft<'_>, keys: &[LoginKey]) -> Result<Option<session::Login>, StoreError> {
     for key in keys {
         if let Some(login) = forgiving(draft.read::<Login>(&records::login(key)))? {
-            return Ok(Some(login.event));
+            return Ok(Some(session::Login { event: login.event, limits: login.limits }));
         }
     }
     Ok(None)
 }
 
 /// Keeps a login under all of these keys; a later one takes the place of the one before.
-pub(super) fn keep(draft: &mut Draft<'_>, keys: &[LoginKey], event: EventId, now: i64) {
+pub(super) fn keep(draft: &mut Draft<'_>, keys: &[LoginKey], event: EventId, limits: Limits, now: i64) {
     let until = now.saturating_add(KEEP_MS);
     for key in keys {
-        draft.write(records::login(key), &Login { event, until });
+        draft.write(records::login(key), &Login { event, until, limits });
         draft.put(records::login_end(until, key), Vec::new());
     }
 }

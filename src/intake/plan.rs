@@ -7,11 +7,11 @@ use serde::Serialize;
 use tracing::error;
 
 use super::{logins, once};
-use crate::event::{Event, EventType, Source, Told};
+use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
 use crate::route::{OncePer, Subscription};
 use crate::session::repeat::{self, Before, Verdict};
-use crate::session::{self, Known, Meaning, Meaningless};
+use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
 use crate::store::queue::{self, Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
@@ -51,6 +51,8 @@ pub enum Came {
     Event(EventType),
     /// Nothing new: the same fact was told before.
     Repeat,
+    /// Nothing that could be told: news of a session from before what was told last, or from after its stop.
+    Untold(session::Untold),
     /// Nothing: the packet carries no such meaning.
     Meaningless(Meaningless),
 }
@@ -71,6 +73,9 @@ pub struct Planner {
     pub(super) endpoints: Vec<Endpoint>,
     /// The numbers of all of them.
     pub(super) ids: Vec<EndpointId>,
+    pub(super) options: SessionOptions,
+    /// Since when packets are taken in, in milliseconds since 1970: sessions were not silent before, nobody listened.
+    pub(super) awake_since: i64,
 }
 
 /// Changes that are not committed yet, and whom to tell once they are.
@@ -78,6 +83,8 @@ pub struct Plan<'a> {
     pub(super) draft: Draft<'a>,
     /// In the order of [`Planner::endpoints`].
     pub(super) rung: Vec<Rung>,
+    /// The events that were concluded, and are nobody's own.
+    pub(super) concluded: Vec<EventType>,
 }
 
 impl Planner {
@@ -98,7 +105,12 @@ impl Planner {
             store.commit(&draft.into_batch(), Durability::Durable)?;
         }
         let ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
-        Ok(Self { node, endpoints, ids })
+        Ok(Self { node, endpoints, ids, options: SessionOptions::default(), awake_since: 0 })
+    }
+
+    /// Tells sessions as these options say.
+    pub fn with(self, options: SessionOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// The number of a configured endpoint.
@@ -108,7 +120,7 @@ impl Planner {
 
     /// An empty plan over `store`.
     pub fn plan<'a>(&self, store: &'a dyn Store) -> Plan<'a> {
-        Plan { draft: Draft::new(store), rung: vec![Rung::default(); self.endpoints.len()] }
+        Plan { draft: Draft::new(store), rung: vec![Rung::default(); self.endpoints.len()], concluded: Vec::new() }
     }
 
     /// Plans one exchange.
@@ -118,40 +130,27 @@ impl Planner {
             Err(why) => return Ok(Came::Meaningless(why)),
         };
         let base = meaning.base();
-        let occurrence = match repeat::judge(before(&plan.draft, &meaning)?, meaning.happened_at, meaning.is_dated) {
+        let nas = self.nas_of(&plan.draft, &meaning, exchange)?;
+        let before = before(&plan.draft, &meaning)?;
+        let occurrence = match repeat::judge(before, meaning.happened_at, meaning.is_dated) {
+            // A NAS that restarted meanwhile says the same words about something new.
+            Verdict::Repeat(_) if session::is_said_anew(&meaning, before.same, nas.as_ref()) => {
+                before.same.map_or(0, |told| told.occurrence.saturating_add(1))
+            }
             Verdict::Repeat(_) => return Ok(Came::Repeat),
             Verdict::New(occurrence) => occurrence,
         };
-
-        let session_key = meaning.session.map(|key| records::session(&key));
-        let record = match &session_key {
-            Some(key) => forgiving(plan.draft.read::<session::Record>(key))?,
-            None => None,
-        };
-        let expired_at = record.as_ref().map(session::Record::expires_at);
-        let login = match meaning.wants_login(record.as_ref()) {
-            true => logins::find(&plan.draft, &meaning.logins(exchange))?,
-            false => None,
-        };
-        let step = session::observe(exchange, &meaning, Known { record, login }, meaning.id(occurrence), &self.node);
-        if step.event.kind == EventType::AuthAccept {
-            logins::keep(&mut plan.draft, &meaning.logins(exchange), step.event.id, now);
+        let known = self.known(&plan.draft, &meaning, exchange, nas)?;
+        let id = meaning.id(occurrence);
+        let context = Context { options: &self.options, node: &self.node, now };
+        let step = session::observe(exchange, &meaning, &known, id, &context);
+        if meaning.kind == EventType::AuthAccept {
+            let limits = exchange.reply.as_ref().map(|reply| Limits::read(&reply.attributes)).unwrap_or_default();
+            logins::keep(&mut plan.draft, &meaning.logins(exchange), id, limits, now);
         }
-
         let (happened_at, received_at) = (meaning.happened_at, exchange.received_at);
         let told = Fact { base, occurrence, happened_at, received_at, undated: meaning.undated };
-        let mut record = step.record;
-        self.tell(plan, &step.event, &told, record.as_mut(), now)?;
-        if let (Some(record), Some(key), Some(session)) = (record, session_key, meaning.session) {
-            // One look is planned when the record is made and one when its stop brings the time forward; every look
-            // plans the next, so an update costs nothing here.
-            let expires_at = record.expires_at();
-            if expired_at.is_none_or(|before| expires_at < before) {
-                plan.draft.put(records::expiry(expires_at, &session), Vec::new());
-            }
-            plan.draft.write(key, &record);
-        }
-        Ok(Came::Event(meaning.kind))
+        self.take_step(plan, exchange, &meaning, &told, step, now)
     }
 
     /// Plans a posted event.
@@ -183,7 +182,7 @@ impl Planner {
     }
 
     /// Plans to keep an event and to queue it for every endpoint that asked for it.
-    fn tell(
+    pub(super) fn tell(
         &self,
         plan: &mut Plan<'_>,
         event: &Event<'_, impl Serialize>,
@@ -275,7 +274,7 @@ impl Planner {
         Ok(revived)
     }
 
-    /// Plans to forget old events and sessions that are over, a bounded number of each, and beyond that delivered events
+    /// Plans to forget old events and logins, a bounded number of each, and beyond that delivered events
     /// until about `wanted` bytes are given back. Returns about how many were.
     pub fn forget(
         &self,
@@ -286,23 +285,6 @@ impl Planner {
         wanted: u64,
     ) -> Result<u64, StoreError> {
         let given_back = history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)?;
-        let looks = store.range(
-            &records::expiry(i64::MIN, &[0; 16]),
-            &records::expiry(now.saturating_add(1), &[0; 16]),
-            LOOKS_AT_ONCE,
-        )?;
-        for (key, _) in &looks {
-            if let Some((_, session)) = records::read_expiry(key) {
-                let session_key = records::session(&session);
-                match forgiving(plan.draft.read::<session::Record>(&session_key))? {
-                    Some(record) if record.expires_at() > now => {
-                        plan.draft.put(records::expiry(record.expires_at(), &session), Vec::new());
-                    }
-                    _ => plan.draft.delete(session_key),
-                }
-            }
-            plan.draft.delete(key.clone());
-        }
         logins::forget(&mut plan.draft, store, now)?;
         once::forget(&mut plan.draft, store, now)?;
         Ok(given_back)
@@ -367,10 +349,6 @@ pub(super) fn keep(
     }
     Ok(number)
 }
-
-/// How many sessions one call of [`Planner::forget`] looks at, so that a night's end of all sessions does not hold up the
-/// writer.
-const LOOKS_AT_ONCE: usize = 2_000;
 
 /// A record that cannot be read must not silence its NAS for ever: it is reported, and written anew as if it had not
 /// been there. Errors of the store itself pass on.

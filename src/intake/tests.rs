@@ -17,6 +17,7 @@ use crate::store::{Bytes, Key};
 
 mod logins;
 mod model;
+mod stories;
 
 const START: u64 = 1;
 const STOP: u64 = 2;
@@ -156,7 +157,7 @@ fn an_endpoint_that_left_the_config_keeps_its_backlog_and_finds_it_again() {
     take_in(&planner, &store, &[packet(STOP, "a", 5)]);
     assert_eq!((tally(&store, "old").pending, tally(&store, "new").pending), (1, 1));
     let planner = Planner::new("node".into(), vec![route("new", &["*"]), route("old", &["*"])], &store).unwrap();
-    take_in(&planner, &store, &[packet(INTERIM, "a", 3)]);
+    take_in(&planner, &store, &[packet(START, "b", 3)]);
     assert_eq!(tally(&store, "old"), Tally { received: 2, pending: 2, ..Tally::default() });
 }
 
@@ -259,7 +260,7 @@ fn sessions_are_forgotten_after_their_end_and_not_before() {
     take_in(&planner, &store, &[packet(START, "a", 0), packet(START, "b", 0), packet(STOP, "b", 1)]);
     let sessions_at = |now: i64| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(100), now, 0).unwrap();
+        assert!(!planner.tend(&mut plan, &store, now).unwrap());
         plan.commit(&store, Durability::Lazy).unwrap();
         (store.range(b"S", b"T", 10).unwrap().len(), store.range(b"X", b"Y", 10).unwrap().len())
     };
@@ -267,7 +268,45 @@ fn sessions_are_forgotten_after_their_end_and_not_before() {
     assert_eq!(sessions_at(now()).0, 2);
     assert_eq!(sessions_at(now() + hour).0, 1, "b has stopped");
     assert_eq!(sessions_at(now() + 6 * 24 * hour).0, 1);
-    assert_eq!(sessions_at(now() + 8 * 24 * hour), (0, 0), "a was never heard of again; no look is left behind");
+    assert_eq!(sessions_at(now() + 7 * 24 * hour).0, 1, "a was never heard of again, and is lost");
+    assert_eq!(sessions_at(now() + 7 * 24 * hour + hour), (0, 0), "and forgotten; no look is left behind");
+}
+
+#[test]
+fn a_session_that_an_earlier_version_wrote_down_goes_on() {
+    /// As version 1 wrote it.
+    #[derive(serde::Serialize)]
+    struct Before {
+        started_at: i64,
+        seen_at: i64,
+        heard_at: i64,
+        stopped: bool,
+        duration: Option<u64>,
+        counters: crate::event::Counters,
+        last_queued: Vec<(u32, u64)>,
+        auth_id: Option<[u8; 16]>,
+    }
+    let store = MemoryStore::default();
+    let planner = Planner::new("node".into(), vec![route("crm", &["*"])], &store).unwrap();
+    take_in(&planner, &store, &[packet(START, "a", 0)]);
+    let started_at = 1_795_342_000_000;
+    let before = Before {
+        started_at,
+        seen_at: started_at,
+        heard_at: started_at,
+        stopped: false,
+        duration: Some(0),
+        counters: Default::default(),
+        last_queued: vec![(0, 0)],
+        auth_id: None,
+    };
+    let mut batch = Batch::default();
+    let (key, _) = store.range(b"S", b"T", 1).unwrap().remove(0);
+    batch.put(key, [vec![1], postcard::to_stdvec(&before).unwrap()].concat());
+    store.commit(&batch, Durability::Durable).unwrap();
+    assert_eq!(take_in(&planner, &store, &[packet(STOP, "a", 60)]), [Came::Event(EventType::SessionStop)]);
+    let told = |number| json(&store, number)["data"]["session"]["unique_id"].clone();
+    assert_eq!((told(1), json(&store, 1)["type"].as_str()), (told(0), Some("session.stop")));
 }
 
 /// Refuses as long as it is told to.

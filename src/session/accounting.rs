@@ -1,9 +1,7 @@
 //! Accounting-Requests: RFC 2866.
 
-use jiff::{SignedDuration, Timestamp};
-
-use super::{Known, Meaning, Meaningless, Record, SessionKey, nas, session_key};
-use crate::event::{Counters, Data, Delta, EventType, Facts, Fingerprint, Session};
+use super::{Meaning, Meaningless, SessionKey, nas, session_key};
+use crate::event::{Counters, EventType, Facts, Fingerprint};
 use crate::exchange::Exchange;
 
 /// What Acct-Status-Type asks for (RFC 2866 §5.1).
@@ -68,20 +66,6 @@ pub(super) fn read(exchange: &Exchange) -> Result<Meaning<'_>, Meaningless> {
     })
 }
 
-/// Puts the session into the event's data; returns its new record.
-pub(super) fn tell<'a>(
-    data: &mut Data<'a>,
-    exchange: &Exchange,
-    meaning: &'a Meaning<'a>,
-    status: Status,
-    key: &SessionKey,
-    known: Known,
-) -> Record {
-    let record = Record::next(known.record, known.login, meaning, status);
-    data.session = Some(story(&record, key, meaning, status));
-    record.settled(meaning, status, exchange.received_at)
-}
-
 /// A fact is told apart by what the NAS meant by it, never by what changes on its way: packet identifier, authenticator,
 /// Proxy-State, Acct-Delay-Time, and attributes that a proxy may add; `time` is what its Event-Timestamp says, where that is
 /// to count.
@@ -109,42 +93,4 @@ fn fingerprint(
         .number(input_packets)
         .number(output_packets)
         .text(facts.terminate_cause.as_deref())
-}
-
-/// `data.session`, from the record before this packet's counters replace the last ones.
-fn story<'a>(record: &Record, key: &SessionKey, meaning: &'a Meaning<'a>, status: Status) -> Session<'a> {
-    let facts = &meaning.facts;
-    let Counters { input_octets, output_octets, input_packets, output_packets } = facts.counters;
-    let started_at = record.started_at();
-    Session {
-        id: facts.session_id.unwrap_or_default(),
-        unique_id: unique_id(key, started_at),
-        multi_id: facts.multi_session_id,
-        started_at: Some(started_at),
-        stopped_at: (status == Status::Stop).then_some(meaning.happened_at),
-        duration: facts.session_time,
-        input_octets,
-        output_octets,
-        input_packets,
-        output_packets,
-        terminate_cause: facts.terminate_cause.as_deref(),
-        auth_id: record.auth_id(),
-        delta: record.delta(facts).filter(|delta| *delta != Delta::default()),
-    }
-}
-
-/// The session's key and its start, so that a session id used again after a reboot is another session.
-fn unique_id(key: &SessionKey, started_at: Timestamp) -> String {
-    let print = Fingerprint::new("unique").bytes(Some(key)).number(Some(started_at.as_second().cast_unsigned()));
-    print.finish().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// When the session began, by one packet: a start says so itself, any other says for how long it has lasted.
-pub(super) fn began(meaning: &Meaning<'_>, status: Status) -> Timestamp {
-    let lasted = match status {
-        Status::Start => 0,
-        _ => meaning.facts.session_time.unwrap_or(0),
-    };
-    let lasted = SignedDuration::from_secs(i64::try_from(lasted).unwrap_or(0));
-    meaning.happened_at.checked_sub(lasted).unwrap_or(meaning.happened_at)
 }

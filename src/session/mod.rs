@@ -6,9 +6,17 @@
 //! ([`repeat`]), and which event does it make ([`observe`]).
 
 mod accounting;
+mod acct_unique;
+pub mod card;
+mod counters;
+pub mod ends;
+mod judge;
+pub mod options;
+pub mod people;
 pub mod record;
 pub mod repeat;
 mod reply;
+mod story;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,11 +25,16 @@ use jiff::Timestamp;
 
 use crate::event::auth::class;
 use crate::event::station::Mac;
-use crate::event::{Data, Event, EventId, EventType, Facts, Fingerprint, Source};
+use crate::event::{Data, Event, EventId, EventType, Facts, Fingerprint, Limits, Source, Told};
 use crate::exchange::Exchange;
 use crate::radius::Code;
 pub use accounting::Status;
-pub use record::Record;
+pub use card::{Card, NasKey, device_key, nas_key, user_key};
+pub use ends::Closed;
+pub use judge::Move;
+pub use options::{Grace, SessionOptions};
+pub use people::{Device, Nas, Person};
+pub use record::{Ended, Record, Why};
 
 /// An exchange that means something.
 #[derive(Debug, Clone)]
@@ -85,9 +98,15 @@ impl<'a> Meaning<'a> {
         }
     }
 
-    /// Whether it begins a session, or tells of one for the first time: then its login is looked for.
-    pub fn wants_login(&self, known: Option<&Record>) -> bool {
-        self.session.is_some() && (known.is_none() || self.status == Some(Status::Start))
+    /// What it does to the session of this record, if it is about one.
+    pub fn moves(&self, record: Option<&Record>, nas: Option<&Nas>) -> Option<Move> {
+        let status = self.status.filter(|_| self.session.is_some())?;
+        Some(judge::judge(record, self, status, nas.map(|nas| nas.gone_at)))
+    }
+
+    /// The device it is about.
+    pub fn device_key(&self) -> Option<card::WhoKey> {
+        device(&self.facts).as_deref().map(device_key)
     }
 
     /// Under what a login and its session find each other, the surest first: an accept is kept under these, and a session
@@ -107,42 +126,96 @@ impl<'a> Meaning<'a> {
     }
 }
 
-/// What one exchange does: the session's new record, if it belongs to a session, and the event.
-#[derive(Debug)]
+/// What one exchange does.
+#[derive(Debug, Default)]
 pub struct Step<'a> {
+    /// What happened, in this order. Events of a session belong to one row.
+    pub events: Vec<Event<'a>>,
+    /// Why there is nothing to tell.
+    pub untold: Option<Untold>,
     /// The session as it now is.
     pub record: Option<Record>,
-    /// What happened.
-    pub event: Event<'a>,
+    /// The session is open now, and was not before.
+    pub opened: bool,
+    /// A session that was open before, and is not any more.
+    pub closed: Option<Closed>,
+    /// Its user, as they now are.
+    pub person: Option<Person>,
+    /// Its device, as it now is.
+    pub device: Option<Device>,
+}
+
+/// Why a packet of a session tells nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untold {
+    /// Newer ones were told.
+    Late,
+    /// Its session has stopped.
+    AfterStop,
 }
 
 /// What is known before an exchange.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Known {
     /// The record of its session so far.
     pub record: Option<Record>,
     /// The `auth.accept` that was kept under one of [`Meaning::logins`].
-    pub login: Option<EventId>,
+    pub login: Option<Login>,
+    /// Its user.
+    pub person: Option<Person>,
+    /// Its device.
+    pub device: Option<Device>,
+    /// Its NAS, if that ever said Accounting-On or -Off.
+    pub nas: Option<Nas>,
+}
+
+/// What a login leaves to its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Login {
+    /// The `auth.accept`.
+    pub event: EventId,
+    /// What it granted.
+    pub limits: Limits,
+}
+
+/// What a story is told by, beside its packets.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What is set.
+    pub options: &'a SessionOptions,
+    /// This radhook.
+    pub node: &'a Arc<str>,
+    /// The wall clock, in milliseconds since 1970.
+    pub now: i64,
+}
+
+/// Whether a start that was told before in the same words is another one: the NAS restarted in between, and counts its
+/// sessions from the beginning.
+pub fn is_said_anew(meaning: &Meaning<'_>, told: Option<Told>, nas: Option<&Nas>) -> bool {
+    let (Some(told), Some(nas)) = (told, nas) else { return false };
+    let happened_at = meaning.happened_at.as_millisecond();
+    let restarted = told.happened_at < nas.gone_at && nas.gone_at <= happened_at;
+    meaning.status == Some(Status::Start) && !meaning.is_dated && restarted
 }
 
 /// Tells the story of one exchange on. `id` comes from [`Meaning::id`].
 pub fn observe<'a>(
     exchange: &'a Exchange,
     meaning: &'a Meaning<'a>,
-    known: Known,
+    known: &'a Known,
     id: EventId,
-    node: &Arc<str>,
+    context: &Context<'_>,
 ) -> Step<'a> {
+    if let (Some(status), Some(key)) = (meaning.status, meaning.session) {
+        return story::tell(exchange, meaning, status, key, known, id, context);
+    }
     let mut data = Data::new(&meaning.facts, &exchange.request);
-    let record = match meaning.status {
-        Some(status) => meaning.session.map(|key| accounting::tell(&mut data, exchange, meaning, status, &key, known)),
-        None => {
-            reply::tell(&mut data, exchange);
-            None
-        }
-    };
-    let event = Event { id, kind: meaning.kind, timestamp: meaning.happened_at, source: source(exchange, node), data };
-    Step { record, event }
+    if meaning.status.is_none() {
+        reply::tell(&mut data, exchange);
+    }
+    let source = source(exchange, context.node);
+    let event = Event { id, kind: meaning.kind, timestamp: meaning.happened_at, source, data };
+    Step { events: vec![event], ..Step::default() }
 }
 
 /// How radhook learned of it.
@@ -171,11 +244,20 @@ fn device(facts: &Facts<'_>) -> Option<String> {
     facts.calling_station_id.map(|id| Mac::parse(id).map_or_else(|| id.to_owned(), |mac| mac.to_string()))
 }
 
-/// NAS and Acct-Session-Id, and the device, since factory-set NAS-Identifiers and counted session ids are both common.
+/// NAS and Acct-Session-Id, and the device, since factory-set NAS-Identifiers and counted session ids are both common; where
+/// no device is named, the user, without the realm that may be taken off on the way.
 fn session_key(facts: &Facts<'_>, address: IpAddr) -> Option<SessionKey> {
     let session_id = facts.session_id.filter(|id| !id.is_empty())?;
     let fingerprint = nas(Fingerprint::new("session"), facts, address);
-    Some(fingerprint.text(Some(session_id)).text(device(facts).as_deref()).finish())
+    let who = device(facts);
+    let user = facts.user_name.filter(|_| who.is_none()).map(|name| name.split('@').next().unwrap_or(name));
+    let user = user.map(|name| name.rsplit('\\').next().unwrap_or(name));
+    let print = fingerprint.text(Some(session_id)).text(who.as_deref());
+    // A session without either has the key it always had.
+    Some(match user {
+        Some(user) => print.text(Some(user)).finish(),
+        None => print.finish(),
+    })
 }
 
 #[cfg(test)]

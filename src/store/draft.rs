@@ -19,6 +19,11 @@ impl<'a> Draft<'a> {
         Self { store, changes: BTreeMap::new() }
     }
 
+    /// The store beneath, without the changes.
+    pub fn store(&self) -> &'a dyn Store {
+        self.store
+    }
+
     /// The bytes under `key`, as they would be after the commit.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         match self.changes.get(key) {

@@ -88,7 +88,7 @@ pub fn settled(
 }
 
 /// Removes an event, unless somebody still holds it. Says whether it is gone.
-fn release(
+pub(super) fn release(
     draft: &mut Draft<'_>,
     endpoints: &[EndpointId],
     number: EventNumber,

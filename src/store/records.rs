@@ -21,6 +21,7 @@
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
 //! | `D` endpoint, event | [`Settled`]: a dead letter |
 //! | `H` endpoint, event | [`Settled`]: a delivery made |
+//! | `A`, `O`, `J`, `V`, `W`, `K`, `Z` | what is known around sessions: [`super::sessions`] |
 //! | `M` name | single values: [`NEXT_EVENT`], [`KEPT_FROM`] |
 //!
 //! Events and endpoints are numbered by arrival; an event's number, not its id, is what other records hold.
@@ -35,7 +36,7 @@ use super::standing::Standing;
 use super::{Key, StoreError};
 #[cfg(doc)]
 use crate::event::Told;
-use crate::event::{EventId, EventType};
+use crate::event::{EventId, EventType, Limits};
 
 /// The version of every record written here. A reader meets older ones after an upgrade and newer ones after a
 /// downgrade; the latter are refused in words.
@@ -46,7 +47,7 @@ const VERSION: u8 = 2;
 const UNPADDED: u8 = 1;
 
 /// More zero octets than fields were added to any record.
-const PADDING: [u8; 16] = [0; 16];
+const PADDING: [u8; 64] = [0; 64];
 
 /// The number the next event gets.
 pub const NEXT_EVENT: &[u8] = b"Mnext-event";
@@ -213,7 +214,7 @@ pub fn shorten(reason: &str) -> String {
     reason[..reason.floor_char_boundary(REASON_KEPT)].to_owned()
 }
 
-fn key(kind: u8, parts: &[&[u8]]) -> Key {
+pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Key {
     let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(kind);
     parts.iter().for_each(|part| key.extend_from_slice(part));
@@ -259,6 +260,8 @@ pub struct Login {
     pub event: EventId,
     /// When it can be forgotten, in milliseconds since 1970.
     pub until: i64,
+    /// What it granted.
+    pub limits: Limits,
 }
 
 /// The key of a login.
@@ -363,11 +366,11 @@ pub fn read_due(key: &[u8]) -> Option<(i64, EventNumber)> {
 }
 
 /// Signed times in bytewise order.
-fn ordered(at: i64) -> [u8; 8] {
+pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-fn unordered(at: [u8; 8]) -> i64 {
+pub(super) fn unordered(at: [u8; 8]) -> i64 {
     (u64::from_be_bytes(at) ^ (1 << 63)).cast_signed()
 }
 

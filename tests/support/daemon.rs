@@ -212,7 +212,9 @@ impl Config {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        format!("{}[store]\n{}\n{}{}", self.top, self.store, self.admin, self.tables)
+        // Tests that count events have devices that come again at once.
+        let sessions = "[sessions]\nresume_window = \"0s\"\n";
+        format!("{}[store]\n{}\n{}{sessions}{}", self.top, self.store, self.admin, self.tables)
     }
 
     /// Writes `radhook.toml` into the directory and returns its path.

@@ -8,6 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::process::{Process, Stream};
+use super::sources::source;
 use super::{fixture, free_udp_port};
 
 /// The secret between the NAS (radclient, `radhook simulate`) and FreeRADIUS.
@@ -33,6 +34,8 @@ pub enum Accounting {
     Rest { url: String },
     /// Writes detail files.
     Detail,
+    /// Writes detail files in which each session has the id that the shipped policy `acct_unique` gives it.
+    Unique,
     /// Writes a spool of detail files, from which its own reader feeds the home server.
     Spool { home: SocketAddr },
 }
@@ -105,10 +108,12 @@ impl Accounting {
             Self::Proxy { home, status_check } => ("proxy.conf", Some(home), *status_check, None),
             Self::Rest { url } => ("rest.conf", None, StatusCheck::None, Some(url)),
             Self::Detail => ("detail.conf", None, StatusCheck::None, None),
+            Self::Unique => ("unique.conf", None, StatusCheck::None, None),
             Self::Spool { home } => ("spool.conf", Some(home), StatusCheck::StatusServer, None),
         };
         let home_port = home.map_or(0, SocketAddr::port).to_string();
         let port = port.to_string();
+        let policy = source("freeradius", "raddb/policy.d").join("accounting");
         let words = [
             ("@port@", port.as_str()),
             ("@nas_secret@", NAS_SECRET),
@@ -117,6 +122,7 @@ impl Accounting {
             ("@response_window@", "2"),
             ("@status_check@", check.keyword()),
             ("@url@", url.map_or("", String::as_str)),
+            ("@policy@", policy.to_str().expect("its name is UTF-8")),
         ];
         let write = |template: &str, name: &str| write_template(directory, template, name, &words);
         if let Some(home) = home {

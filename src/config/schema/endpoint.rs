@@ -97,7 +97,7 @@ const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "pu
 const LATER: &[&str] = &["when", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
-const MADE: [EventType; 17] = [
+const MADE: [EventType; 22] = [
     EventType::AuthAccept,
     EventType::AuthReject,
     EventType::AuthChallenge,
@@ -105,12 +105,17 @@ const MADE: [EventType; 17] = [
     EventType::SessionStart,
     EventType::SessionUpdate,
     EventType::SessionStop,
+    EventType::SessionResumed,
+    EventType::SessionLost,
+    EventType::SessionRevoked,
+    EventType::SessionLimitExceeded,
     EventType::NasOn,
     EventType::NasOff,
     EventType::CoaAck,
     EventType::CoaNak,
     EventType::DisconnectAck,
     EventType::DisconnectNak,
+    EventType::SystemUserlimitExceeded,
     EventType::EndpointDisabled,
     EventType::EndpointEnabled,
     EventType::EndpointRecovered,

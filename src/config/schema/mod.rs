@@ -10,6 +10,7 @@ mod endpoint;
 mod headers;
 mod listen;
 mod proxy;
+mod sessions;
 mod signature;
 mod source;
 pub(super) mod store;
@@ -28,7 +29,7 @@ use crate::source::client::Clients;
 pub(super) use source::local_addresses;
 
 /// Keys of the design whose rooms are not built yet.
-const LATER: &[&str] = &["venue", "company", "users", "limits"];
+const LATER: &[&str] = &["venue", "company", "users"];
 
 /// The most dictionary files: FreeRADIUS ships 225, and its main one includes them all.
 const MAX_DICTIONARIES: usize = 1024;
@@ -47,6 +48,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let egress = egress::options(top);
     let endpoints = endpoint::endpoints(top, node.as_ref(), posted, &egress);
     let dictionary = dictionary(top);
+    let sessions = sessions::options(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.
     let answers = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Accounting(_)));
@@ -81,6 +83,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
         sources: sources?,
         endpoints: endpoints?,
         dictionary,
+        sessions,
         admin: admin?,
     })
 }

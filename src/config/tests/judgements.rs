@@ -220,8 +220,9 @@ fn weak_but_valid_choices_are_warned_about() {
             "x.toml:3:7: events to this `url` travel unencrypted",
             "x.toml:5:10: `events` names nothing that this version of radhook makes; \
          it makes auth.accept, auth.reject, auth.challenge, auth.timeout, session.start, session.update, session.stop, \
-         nas.on, nas.off, coa.ack, coa.nak, disconnect.ack, disconnect.nak, endpoint.disabled, endpoint.enabled, \
-         endpoint.recovered, delivery.exhausted",
+         session.resumed, session.lost, session.revoked, session.limit_exceeded, \
+         nas.on, nas.off, coa.ack, coa.nak, disconnect.ack, disconnect.nak, system.userlimit_exceeded, \
+         endpoint.disabled, endpoint.enabled, endpoint.recovered, delivery.exhausted",
             "x.toml:6:45: `secret` has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
         ]
     );

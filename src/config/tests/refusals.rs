@@ -375,6 +375,32 @@ fn everything_is_reported_at_once_in_the_order_of_the_lines() {
 }
 
 #[test]
+fn how_sessions_are_told_has_bounds() {
+    says(
+        "[sessions]\ninterim_grace = 1\nsilent_after = \"1m\"\nresume_window = \"2d\"\nkeep_ended = \"1s\"\n\
+         remember = true\n[limits]\nmax_users = 0",
+        &[
+            "x.toml:2:17: `interim_grace` is 1, and must be from 1.5 to 100.0",
+            "x.toml:3:16: `silent_after` is 1m, and must be from 1h to 3650d",
+            "x.toml:4:17: `resume_window` is 2d, and must be from 0s to 1d",
+            "x.toml:5:14: `keep_ended` is 1s, and must be from 1m to 30d",
+            "x.toml:6:12: `remember` must be a duration such as \"10s\", found the boolean true",
+            "x.toml:8:13: `max_users` is 0, and must be from 1 to 100000000",
+        ],
+    );
+    says(
+        "[sessions]\ninterim_grace = true",
+        &[
+            "x.toml:2:17: `interim_grace` must be a number of intervals such as 3, or a duration such as \"15m\", found the boolean true",
+        ],
+    );
+    says(
+        "[sessions]\ninterim_grace = \"500ms\"",
+        &["x.toml:2:17: `interim_grace` is 500ms, and must be from 1s to 365d"],
+    );
+}
+
+#[test]
 fn the_number_of_tables_is_bounded() {
     let endpoint = |number| format!("[[endpoint]]\nname = \"{number}\"\nurl = \"https://example.com\"\n");
     let endpoints = |count| (0..count).map(endpoint).collect::<String>();

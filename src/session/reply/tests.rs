@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::exchange::{Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Value, numbers};
-use crate::session::{Known, observe};
+use crate::session::{Context, Known, SessionOptions, observe};
 
 fn text(id: AttributeId, name: &str, value: &str) -> Attribute {
     Attribute { id, name: name.into(), value: Value::Text(value.into()) }
@@ -45,9 +45,11 @@ fn exchange(reply: Option<(Code, Vec<Attribute>)>) -> Exchange {
 
 fn told(exchange: &Exchange) -> Json {
     let meaning = Meaning::read(exchange).unwrap();
-    let step = observe(exchange, &meaning, Known::default(), meaning.id(0), &"node-1".into());
+    let (options, node, known) = (SessionOptions::default(), "node-1".into(), Known::default());
+    let context = Context { options: &options, node: &node, now: 0 };
+    let step = observe(exchange, &meaning, &known, meaning.id(0), &context);
     assert!(step.record.is_none());
-    serde_json::to_value(&step.event).unwrap()
+    serde_json::to_value(&step.events[0]).unwrap()
 }
 
 fn id(exchange: &Exchange) -> String {
@@ -76,7 +78,7 @@ fn an_accept_tells_both_sides_and_what_was_granted() {
     assert_eq!(event["source"]["received_at"], "2026-11-22T10:15:30.100Z");
     let data = &event["data"];
     assert_eq!(data["user"], json!({ "name": "alice@example.org", "realm": "example.org" }));
-    assert_eq!(data["client"], json!({ "mac": "AA-BB-CC-DD-EE-FF", "ip": "10.1.2.3" }));
+    assert_eq!(data["client"], json!({ "mac": "AA-BB-CC-DD-EE-FF", "randomised": true, "ip": "10.1.2.3" }));
     assert_eq!(
         data["auth"],
         json!({ "method": "PEAP", "reply_message": ["welcome", "back"], "session_timeout": 3600, "vlan": "20",
