@@ -25,7 +25,7 @@ use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
 use crate::intake::{self, Command, Intake, Planner, Route};
 use crate::listen::{Address, Bound};
-use crate::priority::behind_radius;
+use crate::priority::{self, behind_radius};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
 use crate::source::relay::Relay;
 use crate::source::{Inlet, Running, SourceError};
@@ -36,6 +36,10 @@ use crate::store::{Store, StoreError};
 /// How long requests under way may take to finish at a stop. systemd's own patience is 90 seconds; the default timeout
 /// of an endpoint is 10.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Threads that serve the connections of receivers that do not answer: so many may flood before others that do not answer yet
+/// have to wait for them. They are behind all other threads and have next to nothing to do where nobody floods.
+const ASIDE: usize = 4;
 
 /// Why the daemon does not start.
 #[derive(Debug, Error)]
@@ -73,6 +77,8 @@ pub enum StartError {
 /// A running daemon.
 pub struct Daemon {
     runtime: Runtime,
+    /// Where connections are served of receivers that may keep their thread busy.
+    aside: Runtime,
     front: Front,
     sources: Vec<Box<dyn Running>>,
     intake: Intake,
@@ -163,6 +169,12 @@ impl Daemon {
             .thread_name("deliver")
             .on_thread_start(behind_radius)
             .build()?;
+        let aside = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .worker_threads(ASIDE)
+            .thread_name("deliver-aside")
+            .on_thread_start(priority::last)
+            .build()?;
         let mut bound = Vec::new();
         for address in &config.admin.listen {
             let listener = runtime.block_on(Bound::bind(address));
@@ -173,6 +185,7 @@ impl Daemon {
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
         let mut daemon = Self {
             runtime,
+            aside,
             front: Front::default(),
             sources: Vec::new(),
             intake: intake.clone(),
@@ -200,6 +213,7 @@ impl Daemon {
                 reports: intake.reports.clone(),
                 view,
                 sender,
+                aside: daemon.aside.handle().clone(),
             };
             let stop = daemon.stop_delivery.subscribe();
             daemon.deliveries.spawn_on(delivery.run(stop, GRACE), daemon.runtime.handle());
@@ -287,6 +301,7 @@ impl Daemon {
         let mut well = self.writer.join().is_ok();
         // Admin connections that are kept alive may stay open for as long as their other end likes.
         self.runtime.shutdown_timeout(Duration::from_secs(1));
+        self.aside.shutdown_background();
         if let Err(error) = self.store.close() {
             error!(%error, "the store could not be closed cleanly; nothing is lost, the next start replays its journal");
             well = false;

@@ -108,6 +108,33 @@ fn hostile_receivers_hurt_neither_radius_nor_the_good_one_beside_them_and_their_
 }
 
 #[test]
+fn a_receiver_that_asks_to_go_on_for_ever_keeps_nobody_but_itself_waiting() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let (good, floods) = (Witness::start(), RawReceiver::start(Conduct::Continue));
+    let config = Config::new(directory.path(), NAS)
+        .endpoint("good", &good.url(), SECRET, "")
+        .endpoint("floods", &floods.url(), SECRET, "timeout = \"2s\"\nretry = { schedule = [\"10ms\", \"1h\"] }")
+        .write();
+    let daemon = Daemon::start(&config);
+    // So many that it is tried until its breaker opens, and beyond.
+    let mut traffic = Traffic::new(daemon.accounting(), NAS, 50, 8);
+    traffic.play_to_the_end();
+    wait_until_status(&config, "the breaker has opened", |status| {
+        daemon.stderr().iter().any(|line| line.contains("is left alone")) && status.endpoint("good").pending == 0
+    });
+    Traffic::new(daemon.accounting(), NAS, 50, 80).play_to_the_end();
+    wait_until_status(&config, "the good one has everything", |status| status.endpoint("good").delivered == 400);
+
+    let words = ["deliveries", "list", "--json", "--limit", "0", "--state", "delivered", "--endpoint", "good"];
+    for delivery in radhook(&config, &words).json() {
+        let took = &delivery["last_attempts"][0]["took_ms"];
+        assert!(took.as_u64().is_some_and(|took| took < 2_000), "as long as the flood's deadline: {delivery}");
+    }
+    good.assert_no_repeats();
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn https_is_spoken_to_who_shows_a_certificate_of_the_configured_authority_only() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let (authority, url) = https_receiver();

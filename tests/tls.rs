@@ -58,9 +58,9 @@ fn http2_carries_many_deliveries_at_once_over_one_connection() {
 
     deliver(directory.path(), &receiver.url("localhost"), &trusting("concurrency = 16"), 100);
 
-    // The first requests set out together, before any of them knows that the receiver speaks HTTP/2.
+    // One is tried aside; then the first set out together, before any of them knows that the receiver speaks HTTP/2.
     let requests = receiver.requests();
-    assert!(receiver.accepted() <= 16, "{requests:?}");
+    assert!(receiver.accepted() <= 17, "{requests:?}");
     assert_eq!(requests.iter().sum::<usize>(), 400);
     assert!(requests.iter().any(|&of_one| of_one >= 300), "{requests:?}");
     assert!(receiver.most_at_once() > 1, "none of them waited for another");
@@ -77,7 +77,8 @@ fn http1_uses_no_more_connections_than_requests_may_be_under_way_and_uses_them_a
 
     let requests = receiver.requests();
     assert_eq!(requests.iter().sum::<usize>(), 400);
-    assert!(receiver.most_open() <= 4 && receiver.most_at_once() <= 4, "{requests:?}");
+    // The connection of the first, which is tried aside, is let go while the others begin.
+    assert!(receiver.most_open() <= 5 && receiver.most_at_once() <= 4, "{requests:?}");
     assert!(receiver.accepted() <= 8, "connections are used again: {requests:?}");
 }
 

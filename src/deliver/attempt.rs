@@ -10,7 +10,7 @@ use ::metrics::{counter, histogram};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::client::Answered;
+use super::client::{Answered, Sender};
 use super::course::{Course, Fate, Verdict};
 use super::endpoint::Delivery;
 use super::policy::{self, Ended};
@@ -51,15 +51,15 @@ struct Loaded {
 }
 
 impl Delivery {
-    /// Sends these events, in this order.
-    pub(super) async fn attempt(&self, events: Vec<EventNumber>) -> Made {
+    /// Sends these events, in this order, by one of the endpoint's clients.
+    pub(super) async fn attempt(&self, events: Vec<EventNumber>, sender: &Sender) -> Made {
         let mut made = Made::default();
         let mut rest = VecDeque::from(events);
         // The same for all: what failed together comes back together.
         let dice = rand::random();
         while !rest.is_empty() {
             let loaded = self.load(&mut rest, &mut made, dice);
-            if !loaded.is_empty() && !self.send(loaded, &mut made, dice).await {
+            if !loaded.is_empty() && !self.send(sender, loaded, &mut made, dice).await {
                 break;
             }
         }
@@ -118,11 +118,11 @@ impl Delivery {
     }
 
     /// Sends what was read, in parts where the receiver wants it so. Says whether the receiver can be sent more.
-    async fn send(&self, mut loaded: Vec<Loaded>, made: &mut Made, dice: f64) -> bool {
+    async fn send(&self, sender: &Sender, mut loaded: Vec<Loaded>, made: &mut Made, dice: f64) -> bool {
         let mut course = Course::new(loaded.len());
         let before = made.requests.len();
         while let Some(part) = course.next() {
-            let request = self.request(&mut loaded[part]).await;
+            let request = self.request(sender, &mut loaded[part]).await;
             course.landed(match &request.ended {
                 // What cannot be rendered together can perhaps be rendered in parts.
                 Ended::Impossible(_) => Verdict::Refused,
@@ -157,11 +157,11 @@ impl Delivery {
         goes_on
     }
 
-    async fn request(&self, part: &mut [Loaded]) -> Request {
+    async fn request(&self, sender: &Sender, part: &mut [Loaded]) -> Request {
         let (started, now) = (Instant::now(), Timestamp::now());
         let (ended, exchange) = match self.render(part) {
             Ok((id, rendered)) => {
-                let Answered { ended, exchange } = self.sender.attempt(&self.options, &id, rendered, now).await;
+                let Answered { ended, exchange } = sender.attempt(&self.options, &id, rendered, now).await;
                 (ended, exchange)
             }
             Err(error) => (Ended::Impossible(error.to_string()), None),

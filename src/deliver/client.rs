@@ -1,13 +1,16 @@
 //! One HTTP client per endpoint, and one attempt with it under one deadline.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use reqwest::tls::TlsInfo;
 use thiserror::Error;
+use tokio::runtime::Handle;
 
 use super::auth::Authorizer;
 use super::body::Body;
@@ -49,6 +52,24 @@ pub struct Sender {
     keyring: Option<Keyring>,
     authorizer: Authorizer,
     certificate: Arc<Certificate>,
+    /// Where its connections are served, where that is not where the requests are made.
+    place: Option<Handle>,
+}
+
+/// A future that is polled here and whose tasks, which serve its connections, run elsewhere.
+struct Placed<F> {
+    place: Option<Handle>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Placed<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let place = self.place.clone();
+        let _entered = place.as_ref().map(Handle::enter);
+        self.future.as_mut().poll(context)
+    }
 }
 
 /// Why an endpoint's client cannot be made: the operator's to mend.
@@ -92,7 +113,13 @@ impl Sender {
             keyring: Keyring::new(options)?,
             authorizer: Authorizer::new(&options.auth),
             certificate: Arc::default(),
+            place: None,
         })
+    }
+
+    /// The same with connections of its own, which are served by another runtime's threads.
+    pub fn aside(&self, options: &EndpointOptions, place: Handle) -> Result<Self, ClientError> {
+        Ok(Self { http: Connections::new(options)?, place: Some(place), ..self.clone() })
     }
 
     /// What the receiver shows who it is by.
@@ -122,10 +149,14 @@ impl Sender {
                 Err(error) => Ended::Failed(error.to_string()),
             }
         };
-        let ended = match tokio::time::timeout(options.timeout, both).await {
-            Ok(ended) => ended,
-            Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
-        };
+        // The deadline is kept here, however busy the threads there may be.
+        let ended =
+            match tokio::time::timeout(options.timeout, Placed { place: self.place.clone(), future: Box::pin(both) })
+                .await
+            {
+                Ok(ended) => ended,
+                Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
+            };
         Answered { ended, exchange }
     }
 

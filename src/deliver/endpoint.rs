@@ -6,31 +6,33 @@
 //! writer says that its outcome is in the store, so that it is never sent twice at once. A stop leaves what was not finished
 //! pending, with its due time.
 
+mod landing;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender as Channel;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
-use super::attempt::{Made, Request};
+use super::attempt::Made;
 use super::breaker::{Breaker, Gate};
 use super::client::Sender;
 use super::hand::{Gathered, Hand};
 use super::handshake::{self, Agreement};
-use super::health::{Health, Turned};
+use super::health::Health;
 use super::options::EndpointOptions;
-use super::pace::{Pace, Sign};
+use super::pace::Pace;
 use super::view::View;
-use crate::event::EventType;
 use crate::store::bell::{Begun, Bell};
-use crate::store::queue::{self, Outcome, Place, Then};
-use crate::store::records::{self, Attempt, EndpointId, EventNumber, Pending};
-use crate::store::standing::{self, Begin, Report, Standing, Turn, Verified};
+use crate::store::queue::{self, Place};
+use crate::store::records::{self, EndpointId, EventNumber, Pending};
+use crate::store::standing::{self, Begin, Report, Standing, Verified};
 use crate::store::{Store, StoreError};
 
 /// How many deliveries are taken out of the queue at once, unless a batch holds more.
@@ -63,6 +65,9 @@ pub struct Delivery {
     pub view: Arc<View>,
     /// The endpoint's HTTP client.
     pub sender: Sender,
+    /// Where the connections are served of receivers that have not answered yet, or let the last attempt run into its deadline.
+    /// One that sends without end keeps a thread busy until then, and that must be no thread that others need.
+    pub aside: Handle,
 }
 
 /// What is under way beside the endpoint's own task.
@@ -99,6 +104,10 @@ struct Work {
     breaker: Breaker,
     health: Health,
     agreement: Agreement,
+    /// The receiver answers. Until it does attempts are made aside, one at a time.
+    answers: bool,
+    /// The client of attempts that are made aside, whose connections live there too; made when it is first needed.
+    aside: Option<Sender>,
 }
 
 impl Delivery {
@@ -164,6 +173,8 @@ impl Work {
             breaker: Breaker::default(),
             health: Health::new(standing, options.disable_after),
             agreement: Agreement::default(),
+            answers: false,
+            aside: None,
             delivery,
         };
         work.heed_the_standing();
@@ -217,7 +228,8 @@ impl Work {
             }
             return wake;
         }
-        while self.in_the_air.len() + self.tickets.len() < delivery.options.concurrency {
+        let most = if self.answers { delivery.options.concurrency } else { 1 };
+        while self.in_the_air.len() + self.tickets.len() < most {
             let now = std::time::Instant::now();
             if let Some(held_until) = self.pace.held_until(now) {
                 wake = wake.min(held_until.into());
@@ -326,80 +338,31 @@ impl Work {
         }
         let delivery = Arc::clone(&self.delivery);
         let about = UnderWay { events: events.clone(), is_probe };
-        self.spawn(about, async move { Landed::Attempt(delivery.attempt(events).await) });
+        let aside = self.aside();
+        let attempt = async move {
+            let sender = aside.as_ref().unwrap_or(&delivery.sender);
+            Landed::Attempt(delivery.attempt(events, sender).await)
+        };
+        self.spawn(about, attempt);
+    }
+
+    /// The client of attempts that are made aside; none where they need not be.
+    fn aside(&mut self) -> Option<Sender> {
+        if self.answers {
+            return None;
+        }
+        if self.aside.is_none() {
+            let options = &self.delivery.options;
+            let made = self.delivery.sender.aside(options, self.delivery.aside.clone());
+            self.aside =
+                made.inspect_err(|error| warn!(endpoint = %options.name, %error, "cannot be tried aside")).ok();
+        }
+        self.aside.clone()
     }
 
     fn spawn(&mut self, about: UnderWay, task: impl Future<Output = Landed> + Send + 'static) {
         let id = self.in_the_air.spawn(task).id();
         self.about.insert(id, about);
-    }
-
-    fn landed(&mut self, landed: Result<(Id, Landed), JoinError>) {
-        let id = landed.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let about = self.about.remove(&id);
-        let (is_probe, events) = about.map_or((false, Vec::new()), |about| (about.is_probe, about.events));
-        match landed {
-            Ok((_, Landed::Attempt(made))) => self.made(made, is_probe),
-            Ok((_, Landed::Handshake(answer))) => self.agreed(answer),
-            Err(error) => {
-                error!(endpoint = %self.delivery.options.name, %error, "an attempt was cut off by a fault of radhook's own");
-                self.made(cut_off(self.delivery.id, events), is_probe);
-                self.agreement.cut_off();
-            }
-        }
-    }
-
-    fn made(&mut self, made: Made, is_probe: bool) {
-        let name = &*self.delivery.options.name;
-        for request in &made.requests {
-            let Request { attempt, retry_after, .. } = request;
-            let (now, sign) = (std::time::Instant::now(), Sign::of(attempt.status));
-            self.pace.landed(sign, *retry_after, now);
-            let changed = self.breaker.landed(sign, is_probe, now);
-            self.delivery.view.attempted(name, attempt, changed, Timestamp::now());
-        }
-        if is_probe && made.requests.is_empty() {
-            self.breaker.probe_fell_through();
-        }
-        for outcome in made.outcomes {
-            let Attempt { status, error, at, took_ms } = &outcome.attempt;
-            let (delivered, at) = (outcome.then == Then::Delivered, at.saturating_add((*took_ms).into()));
-            let turned = match outcome.then {
-                Then::Unsent => None,
-                _ => self.health.landed(delivered, *status, error.as_deref(), at),
-            };
-            self.delivery.report(Report::Outcome(outcome));
-            if let Some(turned) = turned {
-                self.turned(turned, at);
-            }
-        }
-    }
-
-    fn turned(&mut self, Turned { told, reason }: Turned, at: i64) {
-        if told == Some(EventType::EndpointDisabled) {
-            let endpoint = &*self.delivery.options.name;
-            error!(endpoint, reason, "disabled: its events wait for `radhook endpoints enable`");
-            self.agreement = Agreement::default();
-        }
-        let (endpoint, standing) = (self.delivery.id, self.health.standing().clone());
-        self.delivery.report(Report::Turn(Turn { endpoint, standing, told, reason, at }));
-    }
-
-    /// The receiver has agreed to be sent events, or has not.
-    fn agreed(&mut self, answer: Result<Verified, String>) {
-        let now = std::time::Instant::now();
-        let endpoint = &*self.delivery.options.name;
-        self.delivery.view.agreed(endpoint, answer.as_ref().map(drop).map_err(String::as_str));
-        match answer {
-            Ok(verified) => {
-                let at = verified.at;
-                self.agreement = Agreement::default();
-                self.health.verified(verified);
-                self.heed_the_standing();
-                self.turned(Turned { told: None, reason: "it has agreed".to_owned() }, at);
-            }
-            Err(_) => self.agreement.refused(now),
-        }
     }
 
     fn show(&self) {
@@ -422,24 +385,3 @@ impl Work {
         }
     }
 }
-
-/// What becomes of events whose attempt ended without a word.
-fn cut_off(endpoint: EndpointId, events: Vec<EventNumber>) -> Made {
-    let at = Timestamp::now().as_millisecond();
-    let outcome = |event| Outcome {
-        endpoint,
-        event,
-        attempt: Attempt {
-            at,
-            took_ms: 0,
-            status: None,
-            error: Some("cut off by a fault of radhook's own".to_owned()),
-        },
-        then: Then::Retry(at.saturating_add(AFTER_A_FAULT_MS)),
-        exchange: None,
-    };
-    Made { outcomes: events.into_iter().map(outcome).collect(), requests: Vec::new() }
-}
-
-/// When events are tried again whose attempt met a fault of our own: not so soon that it fills the log.
-const AFTER_A_FAULT_MS: i64 = 60_000;

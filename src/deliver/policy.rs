@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
+use jiff::fmt::{rfc2822, strtime};
+use jiff::tz::TimeZone;
 
 use super::options::RetryOptions;
 use crate::store::queue::Then;
@@ -38,12 +39,22 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let wait = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let date = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+            let date = date(value)?;
             // A date that has passed asks for nothing.
             Duration::try_from(date.duration_since(now)).unwrap_or(Duration::ZERO)
         }
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// A date as HTTP writes it, or in one of the two forms of old that RFC 9110 §5.6.7 still wants to be read.
+fn date(value: &str) -> Option<Timestamp> {
+    let of_old = |form: &str| {
+        let time = strtime::parse(form, value).ok()?.to_datetime().ok()?;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    let modern = rfc2822::DateTimeParser::new().parse_timestamp(value).ok();
+    modern.or_else(|| of_old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| of_old("%a %b %e %H:%M:%S %Y"))
 }
 
 /// How far a delivery has come.
@@ -153,6 +164,9 @@ mod tests {
         assert_eq!(read(" 0 "), Some(0));
         assert_eq!(read("Sun, 22 Nov 2026 10:02:00 GMT"), Some(120));
         assert_eq!(read("Sun, 22 Nov 2026 09:00:00 GMT"), Some(0));
+        assert_eq!(read("Sunday, 22-Nov-26 10:02:00 GMT"), Some(120));
+        assert_eq!(read("Sun Nov 22 10:02:00 2026"), Some(120));
+        assert_eq!(read("Sun Nov  8 10:02:00 2026"), Some(0));
         assert_eq!(read("99999999"), Some(86_400));
         assert_eq!(read("soon"), None);
         assert_eq!(read("-5"), None);

@@ -20,6 +20,8 @@ pub enum Conduct {
     DripBody,
     /// Answers 200 with a body of 10 GB, as fast as it is taken.
     Flood,
+    /// Asks to go on (100 Continue), again and again, as fast as it is taken.
+    Continue,
     /// Closes the connection.
     Close,
     /// Answers 204, but only once [`RawReceiver::open_the_gate`] was called.
@@ -116,6 +118,12 @@ fn serve(stream: TcpStream, conduct: &Conduct, shared: &Shared) -> std::io::Resu
                 for _ in 0..FLOOD / part.len() as u64 {
                     writer.write_all(&part)?;
                     shared.written.fetch_add(part.len() as u64, Ordering::SeqCst);
+                }
+            }
+            Conduct::Continue => {
+                let part = "HTTP/1.1 100 Continue\r\n\r\n".repeat(2_000);
+                loop {
+                    writer.write_all(part.as_bytes())?;
                 }
             }
             Conduct::Close => return Ok(()),
