@@ -1,10 +1,11 @@
 //! What two bad receivers do to eight good ones and to RADIUS: ten endpoints under the same load, all of them healthy (A),
-//! and with one that refuses and one that never answers among them (B), in turns.
+//! with one that refuses and one that never answers among them (B), and with one that refuses and one that sends
+//! `100 Continue` without end (C), in turns.
 //!
 //! `cargo bench --bench isolation [-- --rate N]... [--seconds N] [--rounds N]`; takes about ten minutes.
 //!
 //! Everything shares the machine's cores: compare A with B. In B there are two receivers less to send to, so where the
-//! machine is busy B may well be the faster one. The latency of a delivery counts from `received_at`, which is cut to
+//! machine is busy B may well be the faster one; in C the flood itself takes what the cores have left. The latency of a delivery counts from `received_at`, which is cut to
 //! whole milliseconds, to the end of its request's body.
 
 #[path = "../tests/support/mod.rs"]
@@ -37,8 +38,11 @@ const NAS: &str = "nas-to-radhook";
 /// Healthy in A and in B.
 const GOOD: usize = 8;
 
-/// Healthy in A only: the first refuses in B, the second never answers.
-const BAD: [&str; 2] = ["refuses", "hangs"];
+/// Healthy in A only: the first refuses in B and C, the second never answers or floods.
+const BAD: [&str; 2] = ["refuses", "worse"];
+
+/// The second bad one of each kind of round.
+const ROUNDS: [(&str, Option<Conduct>); 3] = [("A", None), ("B", Some(Conduct::Hang)), ("C", Some(Conduct::Continue))];
 
 /// Packets of a session: a start, two updates, a stop.
 const PACKETS: f64 = 4.0;
@@ -57,7 +61,7 @@ struct Options {
     /// How long they are sent
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// Rounds of A and B each
+    /// Rounds of each
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// What cargo bench adds by itself
@@ -83,30 +87,33 @@ fn main() {
         "packets", "round", "delivered/s", "p50 ms", "p99 ms", "ack p50 ms", "ack p99 ms"
     );
     for &rate in &options.rates {
-        let mut rounds: [Vec<Round>; 2] = Default::default();
+        let mut rounds: [Vec<Round>; 3] = Default::default();
         for _ in 0..options.rounds {
-            for (bad, rounds) in [false, true].into_iter().zip(&mut rounds) {
+            for ((name, bad), rounds) in ROUNDS.into_iter().zip(&mut rounds) {
                 let round = round(rate, options.seconds, bad);
-                print_row(rate, if bad { "B" } else { "A" }, round.figures());
+                print_row(rate, name, round.figures());
                 rounds.push(round);
             }
         }
-        let [a, b] = rounds.map(|rounds| medians(&rounds));
-        print_row(rate, "A, median", a);
-        print_row(rate, "B, median", b);
-        print_row(rate, "B to A", std::array::from_fn(|at| b[at] / a[at]));
+        let [a, b, c] = rounds.map(|rounds| medians(&rounds));
+        for (name, figures) in [("A, median", a), ("B, median", b), ("C, median", c)] {
+            print_row(rate, name, figures);
+        }
+        for (name, figures) in [("B to A", b), ("C to A", c)] {
+            print_row(rate, name, std::array::from_fn(|at| figures[at] / a[at]));
+        }
     }
 }
 
 /// A round on a daemon of its own, so that none inherits another one's backlog.
-fn round(rate: f64, seconds: f64, bad: bool) -> Round {
+fn round(rate: f64, seconds: f64, bad: Option<Conduct>) -> Round {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build directory is writable");
     let sinks = Sinks::start(GOOD + BAD.len());
-    let hangs = RawReceiver::start(Conduct::Hang);
+    let worse = bad.map(RawReceiver::start);
     let mut urls: Vec<(String, String)> = (1..=GOOD).map(|at| format!("good-{at}")).zip(sinks.urls()).collect();
-    if bad {
+    if let Some(worse) = &worse {
         urls.push((BAD[0].to_owned(), refusing()));
-        urls.push((BAD[1].to_owned(), hangs.url()));
+        urls.push((BAD[1].to_owned(), worse.url()));
     } else {
         urls.extend(BAD.map(str::to_owned).into_iter().zip(sinks.urls().skip(GOOD)));
     }
@@ -135,7 +142,7 @@ fn round(rate: f64, seconds: f64, bad: bool) -> Round {
     // Reading it checks that every endpoint's figures add up.
     for endpoint in status(&config).endpoints {
         assert_eq!(endpoint.received, report.acknowledged, "{endpoint:?}");
-        assert!(!bad || !BAD.contains(&&*endpoint.name) || endpoint.delivered == 0, "{endpoint:?}");
+        assert!(worse.is_none() || !BAD.contains(&&*endpoint.name) || endpoint.delivered == 0, "{endpoint:?}");
     }
     daemon.kill9();
     let at = |histogram: &Histogram<u64>, quantile| histogram.value_at_quantile(quantile) as f64;
