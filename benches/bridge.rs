@@ -93,7 +93,9 @@ fn intake(criterion: &mut Criterion) {
         let route = Route {
             name: "crm".into(),
             subscription: Subscription::default(),
+            once_per: None,
             in_session_order: true,
+            coalesces_updates: false,
             bell: Arc::new(Bell::default()),
         };
         let planner = Planner::new("node".into(), vec![route], &store).unwrap();

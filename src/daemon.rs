@@ -150,6 +150,8 @@ impl Daemon {
         let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
             name: Arc::clone(&endpoint.delivery.name),
             subscription: endpoint.subscription.clone(),
+            once_per: endpoint.once_per.clone(),
+            coalesces_updates: endpoint.coalesces_updates,
             in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
             bell: Arc::clone(bell),
         });
@@ -186,11 +188,13 @@ impl Daemon {
 
         let mut endpoints = Vec::new();
         for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
-            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::default()));
-            endpoints.push(admin::Endpoint { id, options: Arc::clone(&options), view: Arc::clone(&view) });
+            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
+            let (own, seen, rung) = (Arc::clone(&options), Arc::clone(&view), Arc::clone(&bell));
+            endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung });
             let delivery = Delivery {
                 options,
                 id,
+                node: Arc::clone(&config.node),
                 store: Arc::clone(&table),
                 bell,
                 reports: intake.reports.clone(),

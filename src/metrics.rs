@@ -90,8 +90,16 @@ pub const ENDPOINT_DELIVERED: &str = "radhook_endpoint_delivered_total";
 pub const ENDPOINT_PENDING: &str = "radhook_endpoint_pending";
 /// An endpoint's dead letters.
 pub const ENDPOINT_DEAD: &str = "radhook_endpoint_dead";
+/// An endpoint's updates in whose place a newer one was sent.
+pub const ENDPOINT_COALESCED: &str = "radhook_endpoint_coalesced_total";
+/// An endpoint's attempts that an end of radhook cut off.
+pub const ENDPOINT_INTERRUPTED: &str = "radhook_endpoint_interrupted_total";
+/// Whether an endpoint's breaker is open.
+pub const ENDPOINT_RESTS: &str = "radhook_endpoint_breaker_open";
 /// The age of an endpoint's oldest waiting event.
 pub const ENDPOINT_OLDEST_PENDING: &str = "radhook_endpoint_oldest_pending_seconds";
+/// When the certificate of an endpoint's receiver ends.
+pub const ENDPOINT_CERTIFICATE_EXPIRES: &str = "radhook_endpoint_certificate_expires_timestamp_seconds";
 /// Attempts at deliveries, by endpoint and result.
 pub const DELIVERY_ATTEMPTS: &str = "radhook_delivery_attempts_total";
 /// How long attempts took.
@@ -228,16 +236,40 @@ pub const ALL: &[Metric] = &[
     Metric {
         name: ENDPOINT_RECEIVED,
         kind: Kind::Counter,
-        help: "Events offered to an endpoint since it was first configured: delivered + pending + dead + filtered",
+        help: "Events offered to an endpoint since it was first configured: delivered + pending + dead + filtered + coalesced",
     },
-    Metric { name: ENDPOINT_FILTERED, kind: Kind::Counter, help: "Events an endpoint did not ask for" },
+    Metric {
+        name: ENDPOINT_FILTERED,
+        kind: Kind::Counter,
+        help: "Events an endpoint did not ask for, or that once_per held back",
+    },
     Metric { name: ENDPOINT_DELIVERED, kind: Kind::Counter, help: "Events an endpoint took" },
     Metric { name: ENDPOINT_PENDING, kind: Kind::Gauge, help: "Events waiting for an endpoint" },
     Metric { name: ENDPOINT_DEAD, kind: Kind::Gauge, help: "Dead letters of an endpoint" },
     Metric {
+        name: ENDPOINT_COALESCED,
+        kind: Kind::Counter,
+        help: "Updates of an endpoint in whose place a newer one of their session was sent (coalesce_updates)",
+    },
+    Metric {
+        name: ENDPOINT_INTERRUPTED,
+        kind: Kind::Counter,
+        help: "Attempts of an endpoint that an end of radhook cut off, so that their events may have come twice",
+    },
+    Metric {
+        name: ENDPOINT_RESTS,
+        kind: Kind::Gauge,
+        help: "1 while an endpoint is left alone after a run of failures, until one request finds out that it is back",
+    },
+    Metric {
         name: ENDPOINT_OLDEST_PENDING,
         kind: Kind::Gauge,
         help: "Age of the oldest event that waits for an endpoint, in seconds; 0 when none waits",
+    },
+    Metric {
+        name: ENDPOINT_CERTIFICATE_EXPIRES,
+        kind: Kind::Gauge,
+        help: "When the certificate that an endpoint's receiver last showed ends, in seconds since 1970",
     },
     Metric {
         name: DELIVERY_ATTEMPTS,

@@ -7,9 +7,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
+use support::daemon::{Config, Daemon};
 use support::standard::StandardReceiver;
+use support::traffic::{Fact, Traffic};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const NAS: &str = "nas-to-radhook";
 const EVENT: &str =
     r#"{"id":"e-1","type":"session.start","timestamp":"2026-11-22T10:15:30.000Z","data":{"session":{"id":"5F1A"}}}"#;
 
@@ -76,4 +79,36 @@ async fn a_receiver_comes_back_on_the_port_it_had() {
     let now = Timestamp::now().as_second();
 
     assert_eq!(post(&second, "e-1", now, &signature(SECRET, "e-1", now, EVENT), EVENT).await, 204);
+}
+
+#[test]
+fn what_radhook_delivers_is_valid_for_the_package_in_javascript() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let receiver = StandardReceiver::start_in_node(SECRET);
+    let config = Config::new(directory.path(), NAS).endpoint("crm", &receiver.url(), SECRET, "").write();
+    let daemon = Daemon::start(&config);
+    let mut traffic = Traffic::new(daemon.accounting(), NAS, 2, 5);
+
+    traffic.play_to_the_end();
+
+    let told = traffic.acknowledged();
+    let deliveries = receiver.wait_until_deliveries(told.len());
+    assert_eq!((told.len(), deliveries.len()), (8, 8));
+    for delivery in deliveries {
+        assert_eq!((delivery.verdict.as_str(), delivery.status), ("valid", 204));
+        let same = |fact: &Fact| {
+            Some(&fact.session) == delivery.session.as_ref() && Some(fact.kind) == delivery.kind.as_deref()
+        };
+        assert!(told.iter().any(same), "{delivery:?}");
+    }
+    assert!(daemon.stop().success());
+}
+
+#[tokio::test]
+async fn the_package_in_javascript_refuses_what_is_forged() {
+    let receiver = StandardReceiver::start_in_node(SECRET);
+    let now = Timestamp::now().as_second();
+
+    assert_eq!(post(&receiver, "e-1", now, &signature(SECRET, "e-1", now, EVENT), EVENT).await, 204);
+    assert_eq!(post(&receiver, "e-1", now, &signature(SECRET, "e-1", now, EVENT), "{}").await, 400);
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,9 +13,11 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::Admin;
-use super::deliveries::{ListError, Selection};
+use super::deliveries::{ListError, Retry, Selection};
 use super::endpoints::Wanted;
 use super::{events, sessions};
+use crate::deliver::handshake;
+use crate::event::EventId;
 
 /// The API's description, as it is served.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -40,7 +42,21 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
     if guarded {
         api = api.route_layer(middleware::from_fn_with_state(Arc::clone(&admin), guard));
     }
-    api.route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz)).with_state(admin)
+    api.route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/callbacks/{id}", get(callback).post(callback))
+        .with_state(admin)
+}
+
+/// A receiver says yes that was asked by `verify = { type = "cloudevents", callback = … }`; the address is the secret.
+async fn callback(State(admin): State<Arc<Admin>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match handshake::granted_rate(&headers) {
+        Err(what) => (StatusCode::BAD_REQUEST, format!("{what}\n")).into_response(),
+        Ok(per_minute) => match EventId::parse(&id).is_some_and(|id| admin.granted(id, per_minute)) {
+            true => "thank you\n".into_response(),
+            false => (StatusCode::NOT_FOUND, "nobody asked\n").into_response(),
+        },
+    }
 }
 
 /// Lets through what carries `Authorization: Bearer` and the token.
@@ -89,8 +105,8 @@ async fn show(State(admin): State<Arc<Admin>>, Query(selection): Query<Selection
     Ok(Json(admin.deliveries(&selection, true)?).into_response())
 }
 
-async fn retry(State(admin): State<Arc<Admin>>, Json(selection): Json<Selection>) -> Result<Response, ListError> {
-    by_the_writer(move || admin.retry(&selection)).await
+async fn retry(State(admin): State<Arc<Admin>>, Json(wanted): Json<Retry>) -> Result<Response, ListError> {
+    by_the_writer(move || admin.retry(&wanted)).await
 }
 
 async fn list_events(

@@ -7,17 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Admin;
+use super::exchange::Exchange;
+#[cfg(doc)]
+use super::selection::PAGE;
+use super::selection::{Making, Meant};
 use crate::event::{EventId, EventType};
 use crate::intake::Command;
 use crate::store::records::{self, Attempts, EndpointId, EventNumber, EventRecord, Pending, Settled};
-use crate::store::{Key, Store, StoreError};
-
-/// How many records one page looks at, whatever it finds: a listing of a million deliveries is many small requests, none
-/// of which holds anything up.
-const LOOKED_AT: usize = 5_000;
-
-/// The most deliveries in one page.
-pub const PAGE: usize = 1_000;
+use crate::store::{Key, Store, StoreError, exchanges};
 
 /// How many deliveries are revived in one commit.
 const REVIVED_AT_ONCE: usize = 1_000;
@@ -37,6 +34,15 @@ pub enum State {
 impl State {
     const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
 
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
     fn key(self, endpoint: EndpointId, event: EventNumber) -> Key {
         match self {
             Self::Pending => records::pending(endpoint, event),
@@ -55,15 +61,9 @@ pub struct Selection {
     /// Only in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
-    /// Only of events of this type.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<EventType>,
-    /// Only of events that arrived at this time or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Only of this event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<EventId>,
+    /// Only of these events.
+    #[serde(flatten)]
+    pub meant: Meant,
     /// How many a page holds at most; [`PAGE`] unless smaller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -114,6 +114,12 @@ pub struct Delivery {
     pub attempts: u32,
     /// The last attempts, oldest first.
     pub last_attempts: Vec<Attempt>,
+    /// An attempt began then and its end is not written down: it is under way, or was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Timestamp>,
+    /// The last request and answer word for word; only where one delivery is asked for, and where `log_bodies` keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
     /// The event itself; only where one delivery is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Box<RawValue>>,
@@ -134,19 +140,56 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
+/// What is to be sent again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Retry {
+    /// Only counts, and changes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Which deliveries.
+    #[serde(flatten)]
+    pub selection: Selection,
+}
+
 /// What sending again came to.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Revived {
-    /// How many deliveries are sent again.
+    /// How many deliveries are sent again, or would be.
     pub retried: usize,
+    /// How many of each endpoint and state.
+    pub counts: Vec<Count>,
     /// Given back as `after`, goes on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
+/// How many deliveries of an endpoint in a state are sent again, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The state they were in.
+    pub state: State,
+    /// How many.
+    pub count: usize,
+}
+
+impl Revived {
+    /// Adds some of an endpoint and state.
+    pub fn add(&mut self, endpoint: &str, state: State, count: usize) {
+        self.retried += count;
+        match self.counts.iter_mut().find(|known| known.endpoint == endpoint && known.state == state) {
+            Some(known) => known.count += count,
+            None if count > 0 => self.counts.push(Count { endpoint: endpoint.to_owned(), state, count }),
+            None => {}
+        }
+    }
+}
+
 /// A delivery as it stands in the table.
 struct Entry<'a> {
     endpoint: &'a str,
+    id: EndpointId,
     state: State,
     event: EventNumber,
     key: &'a [u8],
@@ -215,7 +258,7 @@ impl Admin {
     /// One page of the deliveries that are meant.
     pub fn deliveries(&self, selection: &Selection, whole: bool) -> Result<Page, ListError> {
         let from = selection.after.as_deref().map(Cursor::from_str).transpose()?;
-        let limit = selection.limit.unwrap_or(PAGE).clamp(1, PAGE);
+        let (lowest, highest) = self.numbers(&selection.meant)?;
         let known = crate::store::queue::endpoints(&*self.store)?;
         let mut endpoints: Vec<(EndpointId, String)> = known
             .into_iter()
@@ -226,8 +269,7 @@ impl Admin {
             return Err(ListError::NoEndpoint(wanted.clone()));
         }
         endpoints.sort_unstable();
-        let mut deliveries = Vec::new();
-        let mut looked_at = 0;
+        let mut page = Making::new(selection.limit);
         for (endpoint, name) in &endpoints {
             for (place, state) in State::ALL.into_iter().enumerate() {
                 if selection.state.is_some_and(|wanted| wanted != state) {
@@ -238,64 +280,71 @@ impl Admin {
                     Some(cursor) if (*endpoint, place) == (cursor.endpoint, cursor.state) => cursor.event,
                     _ => 0,
                 };
-                let (from, to) = (state.key(*endpoint, first), state.key(*endpoint, EventNumber::MAX));
-                for (key, bytes) in self.store.range(&from, &to, LOOKED_AT - looked_at)? {
+                let (first, end) = (first.max(lowest), highest.saturating_add(1));
+                if first >= end {
+                    continue;
+                }
+                let (from, to) = (state.key(*endpoint, first), state.key(*endpoint, end));
+                for (key, bytes) in self.store.range(&from, &to, page.room())? {
                     let Some(event) = records::read_event_of(&key) else { continue };
-                    looked_at += 1;
-                    let entry = Entry { endpoint: name, state, event, key: &key, bytes: &bytes };
-                    if let Some(delivery) = self.delivery(selection, &entry, whole)? {
-                        deliveries.push(delivery);
-                    }
-                    if deliveries.len() == limit || looked_at == LOOKED_AT {
+                    let entry = Entry { endpoint: name, id: *endpoint, state, event, key: &key, bytes: &bytes };
+                    if page.look(self.delivery(selection, &entry, whole)?) {
                         let next = Some(format!("{endpoint}.{place}.{}", event + 1));
-                        return Ok(Page { deliveries, next });
+                        return Ok(Page { deliveries: page.found, next });
                     }
                 }
             }
         }
-        Ok(Page { deliveries, next: None })
+        Ok(Page { deliveries: page.found, next: None })
     }
 
     /// Sends one page of the deliveries that are meant again: dead letters, and pending ones before their time.
-    pub fn retry(&self, selection: &Selection) -> Result<Revived, ListError> {
-        let selection = Selection { limit: Some(REVIVED_AT_ONCE), ..selection.clone() };
-        let page = self.deliveries(&selection, false)?;
-        let mut retried = 0;
-        let mut rest = page.deliveries.as_slice();
-        while let Some(first) = rest.first() {
-            let same = rest.partition_point(|delivery| delivery.endpoint == first.endpoint);
-            let (of_one, others) = rest.split_at(same);
-            rest = others;
-            let events: Vec<EventNumber> =
-                of_one.iter().filter(|one| one.state != State::Delivered).map(|one| one.number).collect();
-            let (answer, answered) = crossbeam_channel::bounded(1);
-            let command = Command::Revive { endpoint: first.endpoint.as_str().into(), events, answer };
-            self.intake.commands.send(command).map_err(|_| ListError::Stopping)?;
-            retried += answered.recv().map_err(|_| ListError::Stopping)??;
+    pub fn retry(&self, wanted: &Retry) -> Result<Revived, ListError> {
+        let limit = Some(wanted.selection.limit.unwrap_or(REVIVED_AT_ONCE).min(REVIVED_AT_ONCE));
+        let page = self.deliveries(&Selection { limit, ..wanted.selection.clone() }, false)?;
+        let mut revived = Revived { next: page.next, ..Revived::default() };
+        let alike = |one: &Delivery, other: &Delivery| one.endpoint == other.endpoint && one.state == other.state;
+        for group in page.deliveries.chunk_by(alike) {
+            let Delivery { endpoint, state, .. } = &group[0];
+            let count = match (state, wanted.dry_run) {
+                (State::Delivered, _) => 0,
+                (_, true) => group.len(),
+                (_, false) => self.revive(endpoint, group.iter().map(|delivery| delivery.number).collect())?,
+            };
+            revived.add(endpoint, *state, count);
         }
-        Ok(Revived { retried, next: page.next })
+        Ok(revived)
+    }
+
+    fn revive(&self, endpoint: &str, events: Vec<EventNumber>) -> Result<usize, ListError> {
+        let (answer, answered) = crossbeam_channel::bounded(1);
+        let command = Command::Revive { endpoint: endpoint.into(), events, answer };
+        self.intake.commands.send(command).map_err(|_| ListError::Stopping)?;
+        Ok(answered.recv().map_err(|_| ListError::Stopping)??)
     }
 }
 
 impl Admin {
     /// A delivery, if it is one of those that are meant.
     fn delivery(&self, selection: &Selection, entry: &Entry<'_>, whole: bool) -> Result<Option<Delivery>, StoreError> {
-        let &Entry { endpoint, state, event: number, key, bytes } = entry;
+        let &Entry { endpoint, id, state, event: number, key, bytes } = entry;
         let event_key = records::event(number);
         let Some(record) = self.store.get(&event_key)? else { return Ok(None) };
         let EventRecord { head, json } = EventRecord::decode(&event_key, &record)?;
-        let meant = selection.kind.is_none_or(|kind| kind == head.kind)
-            && selection.since.is_none_or(|since| head.received_at >= since.as_millisecond())
-            && selection.id.is_none_or(|id| id == head.id);
-        if !meant {
+        if !selection.meant.holds(&head, &json) {
             return Ok(None);
         }
-        let (queued_at, due, waits, settled_at, attempts) = if state == State::Pending {
-            let pending: Pending = records::decode(key, bytes)?;
-            (pending.queued_at, (!pending.waits).then_some(pending.due), pending.waits, None, pending.attempts)
+        let (pending, settled_at) = if state == State::Pending {
+            (records::decode::<Pending>(key, bytes)?, None)
         } else {
-            let settled: Settled = records::decode(key, bytes)?;
-            (settled.queued_at, None, false, Some(settled.settled_at), settled.attempts)
+            let Settled { queued_at, settled_at, attempts } = records::decode(key, bytes)?;
+            (Pending { attempts, ..Pending::due(queued_at) }, Some(settled_at))
+        };
+        let Pending { queued_at, due, waits, attempts, begun, .. } = pending;
+        let due = (settled_at.is_none() && !waits).then_some(due);
+        let exchange = match whole {
+            true => exchanges::read(&*self.store, id, number)?.map(Exchange::from),
+            false => None,
         };
         let event =
             if whole { String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok()) } else { None };
@@ -312,6 +361,8 @@ impl Admin {
             settled_at: settled_at.map(time),
             attempts: attempts.count,
             last_attempts: shown(attempts),
+            begun: begun.map(time),
+            exchange,
             event,
         }))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::deliveries::ListError;
+use crate::event::EventId;
 use crate::intake::Command;
 use crate::store::StoreError;
 
@@ -51,6 +52,15 @@ impl Admin {
         }
         let dropped = self.ask(wanted, |endpoint, answer| Command::Drop { endpoint, answer })?;
         Ok(Done { changed: true, dropped: Some(dropped) })
+    }
+
+    /// A receiver that was asked whether it wants events says yes. Says whether any was asked under this id.
+    pub fn granted(&self, callback: EventId, per_minute: Option<u32>) -> bool {
+        let granted = self.endpoints.iter().find(|endpoint| endpoint.view.grant(callback, per_minute));
+        granted.is_some_and(|endpoint| {
+            endpoint.bell.wake();
+            true
+        })
     }
 
     fn turn(&self, wanted: &Wanted, disabled: Option<String>) -> Result<Done, ListError> {

@@ -8,35 +8,20 @@ use serde_json::value::RawValue;
 
 use super::Admin;
 use super::deliveries::{BadCursor, ListError};
+#[cfg(doc)]
+use super::selection::PAGE;
+use super::selection::{Making, Meant};
 use crate::event::{EventId, EventType};
 use crate::intake::Command;
 use crate::store::Store;
 use crate::store::records::{self, EventNumber, EventRecord};
 
-/// How many records one page looks at, whatever it finds.
-const LOOKED_AT: usize = 5_000;
-
-/// The most events in one page.
-pub const PAGE: usize = 1_000;
-
 /// Which events are meant. Absent parts do not matter.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Selection {
-    /// Only of this type.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<EventType>,
-    /// Only what arrived at this time or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Only what arrived before this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// Only of this session: its `id`, or its `unique_id`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-    /// Only this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<EventId>,
+    /// Which of all.
+    #[serde(flatten)]
+    pub meant: Meant,
     /// How many a page holds at most; [`PAGE`] unless smaller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -102,34 +87,30 @@ pub struct Replayed {
 impl Admin {
     /// One page of the events that are meant.
     pub fn events(&self, selection: &Selection) -> Result<Page, ListError> {
-        let bad = |text: &String| BadCursor::new(text);
-        let first: EventNumber = match &selection.after {
-            Some(after) => after.parse().map_err(|_| bad(after))?,
-            None => 0,
+        let (first, last) = self.numbers(&selection.meant)?;
+        let first = match &selection.after {
+            Some(after) => first.max(after.parse().map_err(|_| BadCursor::new(after))?),
+            None => first,
         };
-        let limit = selection.limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let mut events = Vec::new();
-        let entries = self.store.range(&records::event(first), &records::event(EventNumber::MAX), LOOKED_AT)?;
-        for (key, bytes) in &entries {
-            let Some(number) = records::read_event(key) else { continue };
-            let EventRecord { head, json } = EventRecord::decode(key, bytes)?;
-            let meant = selection.kind.is_none_or(|kind| kind == head.kind)
-                && selection.since.is_none_or(|since| head.received_at >= since.as_millisecond())
-                && selection.until.is_none_or(|until| head.received_at < until.as_millisecond())
-                && selection.id.is_none_or(|id| id == head.id)
-                && selection.session.as_deref().is_none_or(|session| belongs_to(&json, session));
+        if first > last {
+            return Ok(Page { events: Vec::new(), next: None });
+        }
+        let mut page = Making::new(selection.limit);
+        let (from, to) = (records::event(first), records::event(last.saturating_add(1)));
+        for (key, bytes) in self.store.range(&from, &to, page.room())? {
+            let Some(number) = records::read_event(&key) else { continue };
+            let EventRecord { head, json } = EventRecord::decode(&key, &bytes)?;
+            let meant = selection.meant.holds(&head, &json);
             let event = String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok());
-            if let (true, Some(event)) = (meant, event) {
+            let found = event.filter(|_| meant).map(|event| {
                 let received_at = Timestamp::from_millisecond(head.received_at).unwrap_or(Timestamp::UNIX_EPOCH);
-                events.push(Event { id: head.id, number, kind: head.kind, received_at, event });
-            }
-            if events.len() == limit {
-                return Ok(Page { events, next: Some((number + 1).to_string()) });
+                Event { id: head.id, number, kind: head.kind, received_at, event }
+            });
+            if page.look(found) {
+                return Ok(Page { events: page.found, next: Some((number + 1).to_string()) });
             }
         }
-        let last = entries.last().and_then(|(key, _)| records::read_event(key));
-        let next = last.filter(|_| entries.len() == LOOKED_AT).map(|number| (number + 1).to_string());
-        Ok(Page { events, next })
+        Ok(Page { events: page.found, next: None })
     }
 
     /// Queues one page of the events that are meant for an endpoint, once more.
@@ -148,11 +129,4 @@ impl Admin {
         let done = done.ok_or_else(|| ListError::NoEndpoint(wanted.endpoint.clone()))?;
         Ok(Replayed { queued: done.queued, waiting: done.waiting, not_wanted: done.not_wanted, next: page.next })
     }
-}
-
-/// Whether an event is of this session.
-fn belongs_to(json: &[u8], session: &str) -> bool {
-    let Ok(event) = serde_json::from_slice::<serde_json::Value>(json) else { return false };
-    let of = &event["data"]["session"];
-    of["id"] == session || of["unique_id"] == session
 }

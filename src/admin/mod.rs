@@ -8,8 +8,10 @@ pub mod client;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod exchange;
 pub mod options;
 pub mod scrape;
+pub mod selection;
 pub mod sessions;
 pub mod status;
 
@@ -24,6 +26,7 @@ use crate::intake::Intake;
 use crate::secret::Secret;
 use crate::source::Remarks;
 use crate::store::DurableStore;
+use crate::store::bell::Bell;
 use crate::store::records::EndpointId;
 
 /// What the API speaks for.
@@ -59,4 +62,6 @@ pub struct Endpoint {
     pub options: Arc<EndpointOptions>,
     /// How it does.
     pub view: Arc<View>,
+    /// Wakes its delivery.
+    pub bell: Arc<Bell>,
 }

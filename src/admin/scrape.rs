@@ -26,10 +26,16 @@ impl Admin {
             counter!(metrics::ENDPOINT_RECEIVED, &labels).absolute(endpoint.received);
             counter!(metrics::ENDPOINT_FILTERED, &labels).absolute(endpoint.filtered);
             counter!(metrics::ENDPOINT_DELIVERED, &labels).absolute(endpoint.delivered);
+            counter!(metrics::ENDPOINT_COALESCED, &labels).absolute(endpoint.coalesced);
+            counter!(metrics::ENDPOINT_INTERRUPTED, &labels).absolute(endpoint.interrupted);
+            gauge!(metrics::ENDPOINT_RESTS, &labels).set(flag(endpoint.seen.rests_until.is_some()));
             gauge!(metrics::ENDPOINT_PENDING, &labels).set(endpoint.pending as f64);
             gauge!(metrics::ENDPOINT_DEAD, &labels).set(endpoint.dead as f64);
             let age = endpoint.oldest_pending.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
             gauge!(metrics::ENDPOINT_OLDEST_PENDING, &labels).set(age);
+            if let Some(expires) = endpoint.seen.certificate_expires {
+                gauge!(metrics::ENDPOINT_CERTIFICATE_EXPIRES, &labels).set(expires.as_second() as f64);
+            }
         }
         Ok(Some(recorder.render()))
     }

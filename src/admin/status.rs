@@ -78,7 +78,7 @@ pub struct Source {
     pub remarks: Vec<String>,
 }
 
-/// An endpoint: the conservation equation `received = delivered + pending + dead + filtered`, and how it does.
+/// An endpoint: the conservation equation `received = delivered + pending + dead + filtered + coalesced`, and how it does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndpointStatus {
     /// Its name.
@@ -86,7 +86,7 @@ pub struct EndpointStatus {
     /// Its URL; absent where it is not configured any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `ok`, `failing`, `disabled` or `removed` (in the store, not in the config).
+    /// `ok`, `failing`, `disabled`, `unverified` (its receiver has not agreed yet) or `removed` (in the store, not in the config).
     pub state: String,
     /// Events offered to it.
     pub received: u64,
@@ -98,6 +98,12 @@ pub struct EndpointStatus {
     pub delivered: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Updates in whose place a newer one was sent.
+    #[serde(default)]
+    pub coalesced: u64,
+    /// Attempts that an end of radhook cut off: what they sent may have come twice.
+    #[serde(default)]
+    pub interrupted: u64,
     /// When it was disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_since: Option<Timestamp>,
@@ -176,6 +182,7 @@ impl Admin {
         let state = match own {
             None => "removed",
             Some(own) if !own.options.enabled || standing.disabled.is_some() => "disabled",
+            Some(_) if seen.not_verified.is_some() => "unverified",
             Some(_) if seen.failures > 0 => "failing",
             Some(_) => "ok",
         };
@@ -191,6 +198,8 @@ impl Admin {
             pending: tally.pending,
             delivered: tally.delivered,
             dead: tally.dead,
+            coalesced: tally.coalesced,
+            interrupted: tally.interrupted,
             disabled_since: standing.disabled.as_ref().and_then(|disabled| time(disabled.at)),
             disabled_because: standing.disabled.map(|disabled| disabled.reason),
             oldest_pending: oldest(&*self.store, record)?.and_then(time),

@@ -9,7 +9,7 @@ use http::HeaderName;
 use jiff::{Span, SpanRelativeTo, Timestamp};
 
 use crate::deliver::options::SignatureOptions;
-use crate::deliver::sign::{DEFAULT_HEADER, Signer};
+use crate::deliver::sign::{DEFAULT_HEADER, KeySource, Signer, keys};
 use crate::event::EventId;
 use crate::secret::Secret;
 
@@ -19,7 +19,7 @@ pub struct SignatureArgs {
     /// Signing secret, `whsec_…` or raw, of ed25519 `whpk_…` or `whsk_…`; several during a rotation
     #[arg(long = "secret", value_name = "SECRET", conflicts_with = "secret_file")]
     secrets: Vec<String>,
-    /// Reads the secret from a file, so that it does not stand in the list of processes
+    /// Reads the secrets from a file, one a line as in the config, so that they do not stand in the list of processes
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
     /// How requests are signed
@@ -47,9 +47,9 @@ enum SchemeArg {
 impl SignatureArgs {
     /// What verifies requests; `None` without a secret.
     pub fn signer(&self) -> anyhow::Result<Option<Signer>> {
-        let secrets: Vec<Secret> = match &self.secret_file {
-            Some(file) => vec![secret_from(file)?],
-            None => self.secrets.iter().map(|secret| Secret::new(secret.as_str())).collect(),
+        let secrets: Vec<KeySource> = match &self.secret_file {
+            Some(file) => vec![KeySource::File { path: file.clone(), keys: keys::read(file)? }],
+            None => self.secrets.iter().map(|secret| Secret::new(secret.as_str()).into()).collect(),
         };
         let options = match self.scheme {
             SchemeArg::Standard | SchemeArg::Ed25519 if self.header.is_some() || self.prefix.is_some() => {
@@ -63,10 +63,7 @@ impl SignatureArgs {
                 prefix: self.prefix.clone().unwrap_or_default(),
             },
         };
-        let (SignatureOptions::Standard { secrets }
-        | SignatureOptions::Ed25519 { secrets }
-        | SignatureOptions::HmacSha256 { secrets, .. }) = &options;
-        if secrets.is_empty() {
+        if options.secrets().is_empty() {
             return Ok(None);
         }
         Ok(Some(Signer::new(&options)?))

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
-use crate::deliver::options::{AuthOptions, DEFAULT_DISABLE_AFTER, Order, SignatureOptions};
-use crate::deliver::sign::Signer;
+use crate::deliver::options::{
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Format, Order, ProxyOptions, SignatureOptions,
+};
+use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
 use crate::source::client::{Client, Requirement};
 
@@ -125,8 +127,18 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
         retries,
         signature(endpoint),
     ];
+    if options.format != Format::default() {
+        lines.push(format!("written as {}", options.format));
+    }
     if options.auth != AuthOptions::None {
         lines.push(format!("shows who it is by {}", options.auth));
+    }
+    if let Some(ProxyOptions { url, credentials }) = &options.proxy {
+        let user = credentials.as_ref().map(|(user, _)| format!(" as {user}")).unwrap_or_default();
+        lines.push(format!("by the proxy {}{user}", url.as_str().trim_end_matches('/')));
+    }
+    if options.compression == Compression::Gzip {
+        lines.push("bodies compressed by gzip".to_owned());
     }
     if !options.headers.is_empty() {
         lines.push(format!("headers {}", list(options.headers.iter().map(|(name, _)| name.to_string()))));
@@ -165,16 +177,20 @@ fn signature(endpoint: &Endpoint) -> String {
     match &endpoint.delivery.signature {
         None => "not signed".to_owned(),
         Some(SignatureOptions::Standard { secrets }) => {
-            format!("signed standard with {}", list(secrets.iter().map(ToString::to_string)))
+            format!("signed standard with {}", shown(secrets))
         }
         Some(options @ SignatureOptions::Ed25519 { .. }) => {
             let public = Signer::new(options).map(|signer| signer.public_keys()).unwrap_or_default();
             format!("signed ed25519, receivers verify with {}", list(public.into_iter()))
         }
         Some(SignatureOptions::HmacSha256 { secrets, header, .. }) => {
-            format!("signed hmac-sha256 in {header} with {}", list(secrets.iter().map(ToString::to_string)))
+            format!("signed hmac-sha256 in {header} with {}", shown(secrets))
         }
     }
+}
+
+fn shown(secrets: &[KeySource]) -> String {
+    list(secrets.iter().flat_map(KeySource::keys).map(|key| key.to_string()))
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {
@@ -196,13 +212,19 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
         let options = &endpoint.delivery;
         let mut object = json!({
             "kind": "endpoint", "name": &*options.name, "method": options.method.as_str(), "url": address(endpoint),
-            "events": wanted(endpoint).collect::<Vec<_>>(), "enabled": options.enabled,
+            "events": wanted(endpoint).collect::<Vec<_>>(), "format": options.format.name(), "enabled": options.enabled,
             "timeout": show_duration(options.timeout), "concurrency": options.concurrency,
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
             "signature": signature(endpoint),
         });
         if options.auth != AuthOptions::None {
             object["auth"] = options.auth.to_string().into();
+        }
+        if let Some(proxy) = &options.proxy {
+            object["proxy"] = proxy.url.as_str().trim_end_matches('/').into();
+        }
+        if options.compression == Compression::Gzip {
+            object["compression"] = "gzip".into();
         }
         if let Some(rate) = options.rate {
             object["rate"] = rate.to_string().into();

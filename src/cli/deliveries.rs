@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use anyhow::bail;
-use clap::Subcommand;
-use jiff::Timestamp;
+use clap::{ArgGroup, Subcommand, ValueEnum};
 
-use super::arguments::{event_id, moment};
+use super::arguments::event_id;
 use super::config::ConfigArg;
+use super::paging::{Speed, Which, through};
 use super::{daemon, exit};
 use crate::admin::client::AdminClient;
-use crate::admin::deliveries::{Attempt, Delivery, Page, Revived, Selection, State};
-use crate::event::{EventType, rfc3339};
+use crate::admin::deliveries::{Attempt, Count, Delivery, Page, Retry, Revived, Selection, State};
+use crate::admin::exchange::Exchange;
+use crate::admin::selection::Meant;
+use crate::event::rfc3339;
 
 /// See what waits, what was given up and what was taken, and send again
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,12 @@ pub struct Args {
 enum Verb {
     /// List deliveries, by endpoint, state and arrival
     List {
+        /// Only to this endpoint
+        #[arg(long)]
+        endpoint: Option<String>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<State>,
         #[command(flatten)]
         which: Which,
         /// At most this many; 0 for all
@@ -35,13 +43,20 @@ enum Verb {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Show one event's deliveries: every attempt kept, and the event
+    /// Show deliveries whole, of one event or of a session: every attempt kept, and the event
+    #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["event", "id", "session"]))]
     Show {
         /// The event's id
-        id: String,
+        #[arg(value_name = "ID", conflicts_with = "id")]
+        event: Option<String>,
         /// Only to this endpoint
         #[arg(long)]
         endpoint: Option<String>,
+        /// Only in this state
+        #[arg(long)]
+        state: Option<State>,
+        #[command(flatten)]
+        which: Which,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -50,11 +65,20 @@ enum Verb {
     },
     /// Send again: dead letters come back under their old ids, pending deliveries become due at once
     Retry {
+        /// Only to this endpoint
+        #[arg(long)]
+        endpoint: Option<String>,
+        /// Only in this state
+        #[arg(long, default_value = "dead")]
+        state: Unsettled,
         #[command(flatten)]
         which: Which,
-        /// Only this event
+        /// Only count, by endpoint and state
         #[arg(long)]
-        id: Option<String>,
+        dry_run: bool,
+        /// Send at most so many again a second [default: as fast as it goes; each endpoint's own `rate` and `concurrency` hold]
+        #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
         /// Print what was done as a JSON object
         #[arg(long)]
         json: bool,
@@ -63,40 +87,39 @@ enum Verb {
     },
 }
 
-/// Which deliveries are meant
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Only to this endpoint
-    #[arg(long)]
-    endpoint: Option<String>,
-    /// Only in this state [retry: dead, unless set]
-    #[arg(long)]
-    state: Option<State>,
-    /// Only of events of this type, such as session.stop
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<EventType>,
-    /// Only of events that arrived since: a time (2026-11-22T10:00:00Z) or a span (90m, 2h, 3d)
-    #[arg(long, value_parser = moment)]
-    since: Option<Timestamp>,
+/// The states in which a delivery can be sent again.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Unsettled {
+    /// Given up, kept as a dead letter
+    Dead,
+    /// Waiting, or to be tried again
+    Pending,
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<u8> {
     match args.verb {
-        Verb::List { which, limit, json, config } => list(&config.config, which.into(), limit, json),
-        Verb::Show { id, endpoint, json, config } => show(&config.config, &id, endpoint, json),
-        Verb::Retry { which, id, json, config } => {
-            let id = id.as_deref().map(event_id).transpose()?;
-            let state = Some(which.state.unwrap_or(State::Dead));
-            retry(&config.config, Selection { id, state, ..which.into() }, json)
+        Verb::List { endpoint, state, which, limit, json, config } => {
+            let selection = Selection { endpoint, state, meant: which.meant()?, ..Selection::default() };
+            list(&config.config, selection, limit, json)
         }
-    }
-}
-
-impl From<Which> for Selection {
-    fn from(which: Which) -> Self {
-        let Which { endpoint, state, kind, since } = which;
-        Self { endpoint, state, kind, since, ..Self::default() }
+        Verb::Show { event, endpoint, state, which, json, config } => {
+            let mut meant = which.meant()?;
+            if let Some(event) = &event {
+                meant.id = Some(event_id(event)?);
+            }
+            show(&config.config, Selection { endpoint, state, meant, ..Selection::default() }, json)
+        }
+        Verb::Retry { endpoint, state, which, dry_run, rate, json, config } => {
+            let state = Some(match state {
+                Unsettled::Dead => State::Dead,
+                Unsettled::Pending => State::Pending,
+            });
+            let speed = Speed::new(rate.filter(|_| !dry_run));
+            let meant = which.meant()?;
+            let selection = Selection { endpoint, state, meant, limit: speed.limit(), ..Selection::default() };
+            retry(&config.config, Retry { dry_run, selection }, speed, json)
+        }
     }
 }
 
@@ -104,7 +127,7 @@ fn list(config: &Path, selection: Selection, limit: usize, json: bool) -> anyhow
     daemon::ask(config, |client| {
         let mut table = (!json).then(Table::default);
         let mut listed = 0;
-        let more = pages(client, "/api/v1/deliveries", selection, |delivery| {
+        let more = through(pages(client, "/api/v1/deliveries", selection), |delivery| {
             match &mut table {
                 Some(table) => table.row(&delivery),
                 None => println!("{}", serde_json::to_string(&delivery)?),
@@ -121,65 +144,64 @@ fn list(config: &Path, selection: Selection, limit: usize, json: bool) -> anyhow
     })
 }
 
-fn show(config: &Path, id: &str, endpoint: Option<String>, json: bool) -> anyhow::Result<u8> {
-    let selection = Selection { id: Some(event_id(id)?), endpoint, ..Selection::default() };
+fn show(config: &Path, selection: Selection, json: bool) -> anyhow::Result<u8> {
+    let Meant { id, session, .. } = &selection.meant;
+    let what = match (id, session) {
+        (Some(id), _) => format!("event {id}"),
+        (None, session) => format!("session {:?}", session.as_deref().unwrap_or_default()),
+    };
     daemon::ask(config, |client| {
-        let mut found = 0;
-        pages(client, "/api/v1/deliveries/show", selection, |delivery| {
-            found += 1;
+        let mut last = None;
+        through(pages(client, "/api/v1/deliveries/show", selection), |delivery| {
             if json {
                 println!("{}", serde_json::to_string(&delivery)?);
             } else {
-                whole(&delivery, found == 1)?;
+                whole(&delivery, last != Some(delivery.id))?;
             }
+            last = Some(delivery.id);
             Ok(true)
         })?;
-        if found == 0 {
-            bail!("no delivery of event {id}: it may have left the history, or no endpoint wanted it");
+        if last.is_none() {
+            bail!("no delivery of {what}: it may have left the history, or no endpoint wanted it");
         }
         Ok(exit::DONE)
     })
 }
 
-fn retry(config: &Path, mut selection: Selection, json: bool) -> anyhow::Result<u8> {
+fn retry(config: &Path, mut wanted: Retry, speed: Speed, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
-        let mut retried = 0;
-        loop {
-            let page: Revived = client.post("/api/v1/deliveries/retry", &selection)?;
-            retried += page.retried;
-            match page.next {
-                Some(next) => selection.after = Some(next),
-                None => break,
-            }
-        }
+        let mut total = Revived::default();
+        speed.each_page(|after| {
+            wanted.selection.after = after;
+            let page: Revived = client.post("/api/v1/deliveries/retry", &wanted)?;
+            page.counts.iter().for_each(|of| total.add(&of.endpoint, of.state, of.count));
+            Ok((page.retried, page.next))
+        })?;
         if json {
-            println!("{}", serde_json::to_string(&Revived { retried, next: None })?);
-        } else {
-            println!("{retried} deliveries are sent again");
+            println!("{}", serde_json::to_string(&total)?);
+            return Ok(exit::DONE);
+        }
+        for Count { endpoint, state, count } in total.counts.iter().filter(|_| wanted.dry_run) {
+            println!("{endpoint:<16}  {:<9}  {count:>9}", state.word());
+        }
+        match wanted.dry_run {
+            true => println!("{} deliveries would be sent again", total.retried),
+            false => println!("{} deliveries are sent again", total.retried),
         }
         Ok(exit::DONE)
     })
 }
 
-/// Goes through all pages until `each` has had enough. Says whether there was more.
+/// Asks for a page of the deliveries that are meant.
 fn pages(
     client: &AdminClient,
     path: &str,
     mut selection: Selection,
-    mut each: impl FnMut(Delivery) -> anyhow::Result<bool>,
-) -> anyhow::Result<bool> {
-    loop {
+) -> impl FnMut(Option<String>) -> anyhow::Result<(Vec<Delivery>, Option<String>)> {
+    move |after| {
+        selection.after = after;
         let page: Page = client.get(path, &selection)?;
-        let mut deliveries = page.deliveries.into_iter();
-        while let Some(delivery) = deliveries.next() {
-            if !each(delivery)? {
-                return Ok(deliveries.len() > 0 || page.next.is_some());
-            }
-        }
-        match page.next {
-            Some(next) => selection.after = Some(next),
-            None => return Ok(false),
-        }
+        Ok((page.deliveries, page.next))
     }
 }
 
@@ -195,11 +217,7 @@ impl Table {
             println!("{:<36}  {:<16}  {:<16}  {:<9}  {:>8}  WHAT", "EVENT", "TYPE", "ENDPOINT", "STATE", "ATTEMPTS");
             self.begun = true;
         }
-        let state = match delivery.state {
-            State::Pending => "pending",
-            State::Delivered => "delivered",
-            State::Dead => "dead",
-        };
+        let state = delivery.state.word();
         println!(
             "{:<36}  {:<16}  {:<16}  {:<9}  {:>8}  {}",
             delivery.id,
@@ -251,5 +269,32 @@ fn whole(delivery: &Delivery, first: bool) -> anyhow::Result<()> {
     for attempt in &delivery.last_attempts {
         println!("          {}  {:>6} ms  {}", rfc3339(attempt.at), attempt.took_ms, said(attempt));
     }
+    if let Some(begun) = delivery.begun {
+        println!("          {}  begun, and not ended yet", rfc3339(begun));
+    }
+    if let Some(exchange) = &delivery.exchange {
+        word_for_word(exchange);
+    }
     Ok(())
+}
+
+/// The last request and its answer, as they went over the wire.
+fn word_for_word(exchange: &Exchange) {
+    let lines = |mark: &str, headers: &[(String, String)], body: &str| {
+        headers.iter().for_each(|(name, value)| println!("{mark} {name}: {value}"));
+        println!("{mark}");
+        body.lines().for_each(|line| println!("{mark} {line}"));
+    };
+    println!("\n> {} {}  ({})", exchange.method, exchange.url, rfc3339(exchange.at));
+    lines(">", &exchange.headers, &exchange.body);
+    if exchange.cut {
+        println!("> … the rest was not kept");
+    }
+    match &exchange.answer {
+        Some(answer) => {
+            println!("< {}", answer.status);
+            lines("<", &answer.headers, &answer.body);
+        }
+        None => println!("< nothing came back"),
+    }
 }

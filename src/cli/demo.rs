@@ -107,7 +107,7 @@ fn play(stage: &Stage, receiver: &Receiver, radius: SocketAddr, pace: Duration) 
 }
 
 async fn receiver(stage: &Arc<Stage>) -> anyhow::Result<Receiver> {
-    let secrets = vec![Secret::new(SIGNING_SECRET)];
+    let secrets = vec![Secret::new(SIGNING_SECRET).into()];
     let options = ReceiverOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         signer: Some(Signer::new(&SignatureOptions::Standard { secrets })?),

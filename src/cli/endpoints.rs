@@ -1,17 +1,18 @@
-//! `radhook endpoints`: how each stands; enabling, disabling, and forgetting those that are configured no more.
+//! `radhook endpoints`: how each stands; enabling, disabling, rotating its secret, and forgetting those that are configured no more.
 
 use std::path::Path;
 
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::config::ConfigArg;
-use super::{daemon, exit};
+use super::{daemon, exit, rotate, status};
 use crate::admin::endpoints::{Done, Wanted};
 use crate::admin::status::{EndpointStatus, Status};
 use crate::event::rfc3339;
 
-/// See how each endpoint stands, enable and disable it, and forget those that are configured no more
+/// See how each endpoint stands, enable and disable it, rotate its secret, and forget those that are configured no more
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -41,6 +42,7 @@ enum Verb {
         #[arg(long)]
         reason: Option<String>,
     },
+    Rotate(rotate::Args),
     /// Forget an endpoint that is not in the config any more: its queue, its dead letters, its history
     Drop {
         #[command(flatten)]
@@ -71,6 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
         Verb::Disable { which, reason } => {
             turn(which, reason, "disable", "is disabled: its events wait", "was disabled already")
         }
+        Verb::Rotate(args) => rotate::run(&args),
         Verb::Drop { which, yes } => forget(which, yes),
     }
 }
@@ -79,7 +82,7 @@ fn list(config: &Path, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let status: Status = client.get("/api/v1/status", &())?;
         if !json && !status.endpoints.is_empty() {
-            println!("{:<16}  {:<9}  {:>9}  {:>9}  WHERE", "ENDPOINT", "STATE", "PENDING", "DEAD");
+            println!("{:<16}  {:<10}  {:>9}  {:>9}  WHERE", "ENDPOINT", "STATE", "PENDING", "DEAD");
         }
         for endpoint in &status.endpoints {
             match json {
@@ -97,9 +100,12 @@ fn list(config: &Path, json: bool) -> anyhow::Result<u8> {
 fn row(endpoint: &EndpointStatus) {
     let EndpointStatus { name, state, pending, dead, url, .. } = endpoint;
     let url = url.as_deref().unwrap_or("not in the config any more");
-    println!("{name:<16}  {state:<9}  {pending:>9}  {dead:>9}  {url}");
+    println!("{name:<16}  {state:<10}  {pending:>9}  {dead:>9}  {url}");
     if let (Some(since), Some(reason)) = (endpoint.disabled_since, &endpoint.disabled_because) {
         println!("{:<16}  disabled since {}: {reason}", "", rfc3339(since));
+    }
+    if let Some(said) = status::certificate(endpoint, Timestamp::now()) {
+        println!("{:<16}  {said}", "");
     }
 }
 

@@ -1,17 +1,18 @@
 //! `radhook events`: the history, and sending it to an endpoint once more.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::Subcommand;
-use jiff::Timestamp;
 
-use super::arguments::{event_id, moment};
+use super::arguments::event_id;
 use super::config::ConfigArg;
+use super::paging::{Speed, Which, through};
 use super::{daemon, exit};
-use crate::admin::events::{Event, PAGE, Page, Replay, Replayed, Selection};
-use crate::event::{EventType, rfc3339};
+use crate::admin::client::AdminClient;
+use crate::admin::events::{Event, Page, Replay, Replayed, Selection};
+use crate::admin::selection::Meant;
+use crate::event::rfc3339;
 
 /// See the history, and send it to an endpoint once more
 #[derive(Debug, clap::Args)]
@@ -50,9 +51,6 @@ enum Verb {
         endpoint: String,
         #[command(flatten)]
         which: Which,
-        /// Only this event
-        #[arg(long)]
-        id: Option<String>,
         /// Only count
         #[arg(long)]
         dry_run: bool,
@@ -67,72 +65,52 @@ enum Verb {
     },
 }
 
-/// Which events are meant
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Only of this type, such as session.stop
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<EventType>,
-    /// Only what arrived since: a time (2026-11-22T10:00:00Z) or a span (90m, 2h, 3d)
-    #[arg(long, value_parser = moment)]
-    since: Option<Timestamp>,
-    /// Only what arrived before: a time or a span
-    #[arg(long, value_parser = moment)]
-    until: Option<Timestamp>,
-    /// Only of this session: Acct-Session-Id, or the event's unique_id
-    #[arg(long)]
-    session: Option<String>,
-}
-
-impl From<Which> for Selection {
-    fn from(which: Which) -> Self {
-        let Which { kind, since, until, session } = which;
-        Self { kind, since, until, session, ..Self::default() }
-    }
-}
-
 /// Runs the verb.
 pub fn run(args: Args) -> anyhow::Result<u8> {
     match args.verb {
-        Verb::List { which, limit, json, config } => list(&config.config, which.into(), limit, json),
+        Verb::List { which, limit, json, config } => {
+            let selection = Selection { meant: which.meant()?, ..Selection::default() };
+            list(&config.config, selection, limit, json)
+        }
         Verb::Show { id, config } => show(&config.config, &id),
-        Verb::Replay { endpoint, which, id, dry_run, rate, json, config } => {
-            let id = id.as_deref().map(event_id).transpose()?;
-            let limit = rate.map(|rate| (rate as usize).min(PAGE));
-            let selection = Selection { id, limit, ..which.into() };
-            replay(&config.config, Replay { endpoint, dry_run, selection }, rate, json)
+        Verb::Replay { endpoint, which, dry_run, rate, json, config } => {
+            let speed = Speed::new(rate.filter(|_| !dry_run));
+            let selection = Selection { meant: which.meant()?, limit: speed.limit(), ..Selection::default() };
+            replay(&config.config, Replay { endpoint, dry_run, selection }, speed, json)
         }
     }
 }
 
-fn list(config: &Path, mut selection: Selection, limit: usize, json: bool) -> anyhow::Result<u8> {
+fn list(config: &Path, selection: Selection, limit: usize, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let mut listed = 0;
-        loop {
-            let page: Page = client.get("/api/v1/events", &selection)?;
-            let all = page.events.len();
-            let wanted = if limit == 0 { all } else { all.min(limit - listed) };
-            for event in &page.events[..wanted] {
-                match json {
-                    true => println!("{}", event.event),
-                    false => row(event, listed == 0),
-                }
-                listed += 1;
+        let more = through(pages(client, selection), |event| {
+            match json {
+                true => println!("{}", event.event),
+                false => row(&event, listed == 0),
             }
-            let more = wanted < all || page.next.is_some();
-            match page.next {
-                Some(next) if limit == 0 || listed < limit => selection.after = Some(next),
-                _ => {
-                    if listed == 0 && !json {
-                        println!("no events");
-                    } else if more && !json {
-                        println!("… and perhaps more: --limit 0 lists all");
-                    }
-                    return Ok(exit::DONE);
-                }
-            }
+            listed += 1;
+            Ok(listed != limit)
+        })?;
+        if listed == 0 && !json {
+            println!("no events");
+        } else if more && !json {
+            println!("… and perhaps more: --limit 0 lists all");
         }
+        Ok(exit::DONE)
     })
+}
+
+/// Asks for a page of the events that are meant.
+fn pages(
+    client: &AdminClient,
+    mut selection: Selection,
+) -> impl FnMut(Option<String>) -> anyhow::Result<(Vec<Event>, Option<String>)> {
+    move |after| {
+        selection.after = after;
+        let page: Page = client.get("/api/v1/events", &selection)?;
+        Ok((page.events, page.next))
+    }
 }
 
 fn row(event: &Event, is_first: bool) {
@@ -148,40 +126,31 @@ fn row(event: &Event, is_first: bool) {
 }
 
 fn show(config: &Path, id: &str) -> anyhow::Result<u8> {
-    let mut selection = Selection { id: Some(event_id(id)?), ..Selection::default() };
+    let meant = Meant { id: Some(event_id(id)?), ..Meant::default() };
     daemon::ask(config, |client| {
-        loop {
-            let page: Page = client.get("/api/v1/events", &selection)?;
-            if let Some(event) = page.events.first() {
-                let event: serde_json::Value = serde_json::from_str(event.event.get())?;
-                println!("{}", serde_json::to_string_pretty(&event)?);
-                return Ok(exit::DONE);
-            }
-            match page.next {
-                Some(next) => selection.after = Some(next),
-                None => bail!("there is no event {id}: it may have left the history"),
-            }
-        }
+        let mut found = None;
+        through(pages(client, Selection { meant, ..Selection::default() }), |event| {
+            found = Some(event);
+            Ok(false)
+        })?;
+        let Some(found) = found else { bail!("there is no event {id}: it may have left the history") };
+        let event: serde_json::Value = serde_json::from_str(found.event.get())?;
+        println!("{}", serde_json::to_string_pretty(&event)?);
+        Ok(exit::DONE)
     })
 }
 
-fn replay(config: &Path, mut wanted: Replay, rate: Option<u32>, json: bool) -> anyhow::Result<u8> {
+fn replay(config: &Path, mut wanted: Replay, speed: Speed, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let mut total = Replayed::default();
-        loop {
+        speed.each_page(|after| {
+            wanted.selection.after = after;
             let page: Replayed = client.post("/api/v1/events/replay", &wanted)?;
             total.queued += page.queued;
             total.waiting += page.waiting;
             total.not_wanted += page.not_wanted;
-            match page.next {
-                Some(next) => wanted.selection.after = Some(next),
-                None => break,
-            }
-            if let Some(rate) = rate.filter(|_| !wanted.dry_run) {
-                // A page holds no more than a second's worth.
-                std::thread::sleep(Duration::from_secs_f64(page.queued as f64 / f64::from(rate)));
-            }
-        }
+            Ok((page.queued, page.next))
+        })?;
         if json {
             println!("{}", serde_json::to_string(&total)?);
         } else {

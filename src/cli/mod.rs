@@ -13,6 +13,8 @@ pub mod events;
 pub mod freeradius;
 mod interrupt;
 pub mod listen;
+mod paging;
+pub mod rotate;
 pub mod run;
 pub mod sessions;
 pub mod simulate;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::config::ConfigArg;
 use super::{daemon, exit};
 use crate::admin::status::{EndpointStatus, Status, StoreStatus};
+use crate::deliver::certificate::is_soon;
 use crate::event::rfc3339;
 
 /// See whether anything is stuck, and why
@@ -53,22 +54,20 @@ fn print(status: &Status, now: Timestamp) {
         println!("no endpoints");
         return;
     }
+    // The figures of a row add up; most sites never see the last one.
+    let coalesces = status.endpoints.iter().any(|endpoint| endpoint.coalesced > 0);
+    let more = if coalesces { format!(" {:>9}", "COALESCED") } else { String::new() };
     println!(
-        "\n{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  OLDEST PENDING",
+        "\n{:<16} {:<10} {:>11} {:>11} {:>9} {:>9} {:>9}{more}  OLDEST PENDING",
         "ENDPOINT", "STATE", "RECEIVED", "DELIVERED", "PENDING", "DEAD", "FILTERED"
     );
     for endpoint in &status.endpoints {
+        let EndpointStatus { name, state, received, delivered, pending, dead, filtered, coalesced, .. } = endpoint;
         let oldest = endpoint.oldest_pending.map(|at| span(now.duration_since(at).as_secs()));
+        let oldest = oldest.as_deref().unwrap_or("-");
+        let more = if coalesces { format!(" {coalesced:>9}") } else { String::new() };
         println!(
-            "{:<16} {:<9} {:>11} {:>11} {:>9} {:>9} {:>9}  {}",
-            endpoint.name,
-            endpoint.state,
-            endpoint.received,
-            endpoint.delivered,
-            endpoint.pending,
-            endpoint.dead,
-            endpoint.filtered,
-            oldest.unwrap_or_else(|| "-".to_owned())
+            "{name:<16} {state:<10} {received:>11} {delivered:>11} {pending:>9} {dead:>9} {filtered:>9}{more}  {oldest}"
         );
     }
     let stuck: Vec<String> = status.endpoints.iter().filter_map(|endpoint| trouble(endpoint, now)).collect();
@@ -86,8 +85,8 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         let since = endpoint.seen.last_success.map_or("never took an event since the start".to_owned(), |at| {
             format!("last took an event {} ago", span(now.duration_since(at).as_secs()))
         });
-        words.push(format!("{} attempts failed in a row, the last: {error} ({since})", endpoint.seen.failures));
-        if let Some(due) = endpoint.next_due {
+        words.push(format!("{} requests failed in a row, the last: {error} ({since})", endpoint.seen.failures));
+        if let Some(due) = endpoint.next_due.max(endpoint.seen.rests_until) {
             let wait = due.duration_since(now).as_secs();
             words.push(if wait > 0 {
                 format!("next attempt in {}", span(wait))
@@ -95,6 +94,9 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
                 "next attempt now".to_owned()
             });
         }
+    }
+    if let Some(said) = &endpoint.seen.not_verified {
+        words.push(format!("has not agreed to be sent events (`verify`): {said}"));
     }
     match endpoint.state.as_str() {
         "disabled" => match (&endpoint.disabled_because, endpoint.disabled_since) {
@@ -112,10 +114,21 @@ fn trouble(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
         }
         _ => {}
     }
+    words.extend(certificate(endpoint, now));
     if endpoint.dead > 0 {
         words.push(format!("{} dead letters: radhook deliveries list --state dead --endpoint {name}", endpoint.dead));
     }
     (!words.is_empty()).then(|| format!("{name}: {}", words.join("; ")))
+}
+
+/// What to know of the certificate of an endpoint's receiver, where its end is near.
+pub(super) fn certificate(endpoint: &EndpointStatus, now: Timestamp) -> Option<String> {
+    let expires = endpoint.seen.certificate_expires.filter(|expires| is_soon(*expires, now))?;
+    let left = expires.duration_since(now).as_secs();
+    Some(match left {
+        1.. => format!("the receiver's certificate expires in {}", span(left)),
+        _ => format!("the receiver's certificate has expired {} ago", span(-left)),
+    })
 }
 
 fn store(status: &StoreStatus) -> String {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
 use crate::listen::Address;
-use crate::route::Subscription;
+use crate::route::{OncePer, Subscription};
 use crate::secret::Secret;
 use crate::session::SessionOptions;
 use crate::source::SourceOptions;
@@ -64,6 +64,10 @@ pub struct Config {
 pub struct Endpoint {
     /// Which events it wants.
     pub subscription: Subscription,
+    /// How often it hears of the same thing.
+    pub once_per: Option<OncePer>,
+    /// Whether of the updates of a session that wait only the newest is kept.
+    pub coalesces_updates: bool,
     /// How they get there.
     pub delivery: EndpointOptions,
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::files::read_bounded;
 use super::reader::{Scope, WORLD_READABLE, shown};
@@ -41,6 +41,15 @@ pub(super) fn secret(scope: &Scope<'_>, node: &Node) -> Option<Secret> {
         return None;
     }
     Some(Secret::new(bytes))
+}
+
+/// The file that `{ file = "…" }` names.
+pub(super) fn file(scope: &Scope<'_>, node: &Node) -> Option<PathBuf> {
+    let Value::Table(table) = &node.value else { return None };
+    match table.get("file") {
+        Some(Node { value: Value::Text(name), .. }) => Some(scope.path(name)),
+        _ => None,
+    }
 }
 
 /// `{ file }`, `{ env }` or `{ credential }`.

@@ -1,20 +1,25 @@
 //! One HTTP client per endpoint, and one attempt with it under one deadline.
 
-use std::error::Error as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
-use reqwest::Client;
+use reqwest::tls::TlsInfo;
 use thiserror::Error;
 
 use super::auth::Authorizer;
-use super::connections::Connections;
+use super::body::Body;
+use super::certificate::Certificate;
+use super::connections::{Connections, Http};
+use super::keyring::Keyring;
+use super::logged;
 use super::options::EndpointOptions;
 use super::policy::{self, Ended};
-use super::sign::{SignError, Signer};
+use super::sign::{KeyFileError, SignError};
 use crate::render::Rendered;
+use crate::store::exchanges::Exchange;
 
 /// How much of an answer is read: enough to finish small answers, so that their connection can be used again. Whatever
 /// sends more loses its connection.
@@ -28,12 +33,22 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Stands in `User-Agent`.
 pub(super) const PRODUCT: &str = concat!("radhook/", env!("CARGO_PKG_VERSION"));
 
+/// How an attempt ended, and word for word what was said, where that is kept.
+#[derive(Debug)]
+pub struct Answered {
+    /// How it ended.
+    pub ended: Ended,
+    /// Request and answer.
+    pub exchange: Option<Exchange>,
+}
+
 /// Sends the requests of one endpoint.
 #[derive(Debug, Clone)]
 pub struct Sender {
     http: Connections,
-    signer: Option<Signer>,
+    keyring: Option<Keyring>,
     authorizer: Authorizer,
+    certificate: Arc<Certificate>,
 }
 
 /// Why an endpoint's client cannot be made: the operator's to mend.
@@ -55,9 +70,15 @@ pub enum ClientError {
         /// What is wrong with it.
         what: String,
     },
+    /// The proxy cannot be used.
+    #[error("proxy: {0}")]
+    Proxy(String),
     /// A signing secret cannot be used.
     #[error("signature: {0}")]
     Signature(#[from] SignError),
+    /// A file of signing secrets cannot be used.
+    #[error("signature: {0}")]
+    KeyFile(#[from] KeyFileError),
     /// The TLS library refused, for example because the system has no root certificates.
     #[error("TLS: {0}")]
     Tls(String),
@@ -68,61 +89,121 @@ impl Sender {
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
         Ok(Self {
             http: Connections::new(options)?,
-            signer: options.signature.as_ref().map(Signer::new).transpose()?,
+            keyring: Keyring::new(options)?,
             authorizer: Authorizer::new(&options.auth),
+            certificate: Arc::default(),
         })
+    }
+
+    /// What the receiver shows who it is by.
+    pub fn certificate(&self) -> Arc<Certificate> {
+        Arc::clone(&self.certificate)
     }
 
     /// Makes one attempt: shows who asks, signs, sends, and reads the answer, all within the endpoint's timeout. A token
     /// that the receiver no longer takes is fetched anew and tried once more.
-    pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Ended {
+    pub async fn attempt(&self, options: &EndpointOptions, id: &str, rendered: Rendered, now: Timestamp) -> Answered {
+        let mut exchange = options.log_bodies.then(|| logged::request(options, &rendered, now));
+        // Made once: a second request of the attempt sends, and signs, the same octets.
+        let body = Body::of(rendered, options.compression);
         let both = async {
             let http = self.http.current();
             let shown = match self.authorizer.header(&http).await {
                 Ok(shown) => shown,
                 Err(error) => return Ended::Failed(error.to_string()),
             };
-            let first = self.request(&http, options, id, &rendered, shown.as_ref(), now).await;
+            let first = self.request(&http, options, id, &body, shown.as_ref(), now, exchange.as_mut()).await;
             let refused = matches!(first, Ended::Answered { status: UNAUTHORIZED, .. });
             if !refused || !self.authorizer.refused(shown.as_ref()).await {
                 return first;
             }
             match self.authorizer.header(&http).await {
-                Ok(fresh) => self.request(&http, options, id, &rendered, fresh.as_ref(), now).await,
+                Ok(fresh) => self.request(&http, options, id, &body, fresh.as_ref(), now, exchange.as_mut()).await,
                 Err(error) => Ended::Failed(error.to_string()),
             }
         };
-        match tokio::time::timeout(options.timeout, both).await {
+        let ended = match tokio::time::timeout(options.timeout, both).await {
             Ok(ended) => ended,
             Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
-        }
+        };
+        Answered { ended, exchange }
     }
 
+    /// Asks something that is no delivery, within the endpoint's timeout: with a body that is signed as a delivery's is, or
+    /// without one. Says what came back, or why nothing did.
+    pub async fn ask(
+        &self,
+        options: &EndpointOptions,
+        method: Method,
+        signed: Option<(String, Rendered)>,
+        more: HeaderMap,
+        now: Timestamp,
+    ) -> Result<(u16, HeaderMap), String> {
+        let asked = async {
+            let http = self.http.current();
+            let shown = self.authorizer.header(&http).await.map_err(|error| error.to_string())?;
+            let signed = signed.map(|(id, rendered)| (id, Body::of(rendered, options.compression)));
+            let mut headers = match &signed {
+                Some((id, body)) => self.headers(options, id, body, now).map_err(|error| error.to_string())?,
+                None => {
+                    let own = [(USER_AGENT, HeaderValue::from_static(PRODUCT))];
+                    options.headers.iter().cloned().chain(own).collect()
+                }
+            };
+            headers.extend(more);
+            headers.extend(shown.map(|shown| (AUTHORIZATION, shown)));
+            let mut request = http.client.request(method, options.url.clone()).headers(headers);
+            if let Some((_, body)) = signed {
+                request = request.body(body.octets);
+            }
+            let answer = request.send().await.map_err(|error| http.describe(&error))?;
+            let status = answer.status().as_u16();
+            http.answered_by_proxy(&options.url, status).map_or(Ok((status, answer.headers().clone())), Err)
+        };
+        let late = || Err(format!("no answer within {:?}", options.timeout));
+        tokio::time::timeout(options.timeout, asked).await.unwrap_or_else(|_| late())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request is all of this")]
     async fn request(
         &self,
-        http: &Client,
+        http: &Http,
         options: &EndpointOptions,
         id: &str,
-        rendered: &Rendered,
+        body: &Body,
         shown: Option<&HeaderValue>,
         now: Timestamp,
+        mut exchange: Option<&mut Exchange>,
     ) -> Ended {
-        let mut headers = match self.headers(options, id, rendered, now) {
+        let mut headers = match self.headers(options, id, body, now) {
             Ok(headers) => headers,
             Err(error) => return Ended::Impossible(error.to_string()),
         };
         if let Some(shown) = shown {
             headers.insert(AUTHORIZATION, shown.clone());
         }
+        if let Some(exchange) = &mut exchange {
+            exchange.headers = logged::headers(&headers);
+        }
         let request =
-            http.request(options.method.clone(), options.url.clone()).headers(headers).body(rendered.body.clone());
+            http.client.request(options.method.clone(), options.url.clone()).headers(headers).body(body.octets.clone());
         let exchange = async {
             let mut answer = request.send().await?;
+            if let Some(der) = answer.extensions().get().and_then(TlsInfo::peer_certificate) {
+                self.certificate.shown(&options.name, der, now);
+            }
             let status = answer.status().as_u16();
+            if let Some(reason) = http.answered_by_proxy(&options.url, status) {
+                return Ok(Ended::Failed(reason));
+            }
             let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let retry_after = asked.and_then(|value| policy::retry_after(value, now));
+            let mut said = exchange.map(|exchange| logged::answer(exchange, &answer));
             let mut read = 0;
             while let Some(part) = answer.chunk().await? {
+                if let Some(said) = &mut said {
+                    said.body.extend_from_slice(&part[..part.len().min(ANSWER_READ - read)]);
+                }
                 read += part.len();
                 if read > ANSWER_READ {
                     break;
@@ -130,45 +211,33 @@ impl Sender {
             }
             Ok(Ended::Answered { status, retry_after })
         };
-        exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(describe(&error)))
+        exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(http.describe(&error)))
     }
 
     fn headers(
         &self,
         options: &EndpointOptions,
         id: &str,
-        rendered: &Rendered,
+        body: &Body,
         now: Timestamp,
     ) -> Result<HeaderMap, SignError> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.kind));
+        if let Some(encoding) = &body.encoding {
+            headers.insert(CONTENT_ENCODING, encoding.clone());
+        }
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(id).map_err(|_| SignError::Id(id.to_owned()))?);
+        headers.extend(body.headers.iter().cloned());
         // The operator's own headers may replace these, never the signature.
         for (name, value) in &options.headers {
             headers.insert(name, value.clone());
         }
-        if let Some(signer) = &self.signer {
-            for (name, value) in signer.sign(id, now, &rendered.body)? {
+        if let Some(keyring) = &self.keyring {
+            for (name, value) in keyring.current().sign(id, now, &body.octets)? {
                 headers.insert(name, value);
             }
         }
         Ok(headers)
     }
-}
-
-/// An error with its causes, without the URL, which may hold a token and stands in the config anyway.
-pub(super) fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_connect() { "cannot connect".to_owned() } else { "request failed".to_owned() };
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        // Wrappers often repeat their cause, or only say that there is one.
-        if !text.ends_with(&words) && words != "client error (Connect)" {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -1,104 +1,145 @@
-//! The connections to one endpoint: what is trusted, what is shown, and a client that is made anew when a certificate on
-//! the disk has changed.
+//! The connections to one endpoint: what is trusted, what is shown, what they go through, and a client that is made anew
+//! when a certificate on the disk has changed, or the address behind a name may have.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use reqwest::{Certificate, Client, Identity, redirect};
-use tracing::{info, warn};
+use reqwest::dns::Resolve;
+use reqwest::{Certificate, Client, Identity, Proxy, Url, redirect};
 
-use super::client::{ClientError, describe};
-use super::options::{AuthOptions, EndpointOptions};
+use super::auth::basic;
+use super::client::ClientError;
+use super::failure;
+use super::options::{AuthOptions, EndpointOptions, ProxyOptions};
 use super::resolve::Resolver;
+use super::watched::Watched;
 
 /// How long an idle connection is kept. Node's HTTP server closes idle connections after five seconds; a request sent
 /// into a connection that is being closed fails and would wait for its retry.
 const IDLE_KEPT: Duration = Duration::from_secs(4);
 
-/// How often the files are looked at: whoever renews a certificate leaves more time than that before the old one ends.
-const LOOKED_AT: Duration = Duration::from_secs(10);
+/// How long connections to a name are used before the name is looked up again. A busy connection never ends by itself,
+/// and a receiver that has moved is reached within the time that most names are given to live; a handshake every five
+/// minutes is no burden to anybody.
+const RENEWED: Duration = Duration::from_secs(5 * 60);
 
-/// The client of one endpoint. Clones share it.
+/// The share of the timeout within which a connection must be there. It is divided among the addresses of a name, so
+/// that a silent one leaves time for the next; the rest is for the answer.
+const CONNECTED_WITHIN: f64 = 0.75;
+
+/// A dead HTTP/2 connection looks like a slow receiver and would take every request until the system gives it up. While
+/// requests are under way it is asked so often for a sign of life, and given up after so long without one.
+const ASKED_ALIVE: Duration = Duration::from_secs(5);
+
+/// The connections to one endpoint. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
-    fixed: Client,
-    /// Only where there are files that may change.
-    renewed: Option<Arc<Renewed>>,
-}
+pub(super) struct Connections(Arc<Shared>);
 
-#[derive(Debug)]
-struct Renewed {
+struct Shared {
     options: EndpointOptions,
-    state: Mutex<State>,
+    resolver: Arc<dyn Resolve>,
+    proxy: Option<Arc<str>>,
+    client: Watched<Client>,
 }
 
-#[derive(Debug)]
-struct State {
-    client: Client,
-    stamp: Stamp,
-    looked_at: Instant,
+/// A client, and what stands between it and the receiver.
+#[derive(Debug, Clone)]
+pub(super) struct Http {
+    pub client: Client,
+    /// The proxy's URL, without credentials.
+    proxy: Option<Arc<str>>,
 }
-
-/// Size and time of change of each file.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 impl Connections {
     pub fn new(options: &EndpointOptions) -> Result<Self, ClientError> {
-        let stamp = stamp(options);
-        let fixed = client(options)?;
-        let renewed = (!stamp.is_empty()).then(|| {
-            let state = Mutex::new(State { client: fixed.clone(), stamp, looked_at: Instant::now() });
-            Arc::new(Renewed { options: options.clone(), state })
-        });
-        Ok(Self { fixed, renewed })
+        Self::resolved_by(options, Arc::new(Resolver(Arc::clone(&options.egress))), Instant::now())
     }
 
-    /// The client to use now. Files that have changed are read again, now and then; while they cannot be used, the client
-    /// stays what it was.
-    pub fn current(&self) -> Client {
-        let Some(renewed) = &self.renewed else { return self.fixed.clone() };
-        let mut state = renewed.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked_at.elapsed() >= LOOKED_AT {
-            state.looked_at = Instant::now();
-            let stamp = stamp(&renewed.options);
-            if stamp != state.stamp {
-                state.stamp = stamp;
-                let endpoint = &*renewed.options.name;
-                match client(&renewed.options) {
-                    Ok(client) => {
-                        info!(endpoint, "certificates have changed and are used from now on");
-                        state.client = client;
-                    }
-                    Err(error) => {
-                        warn!(endpoint, %error, "certificates have changed and cannot be used; the old ones stay")
-                    }
-                }
-            }
+    fn resolved_by(options: &EndpointOptions, resolver: Arc<dyn Resolve>, now: Instant) -> Result<Self, ClientError> {
+        let proxy = options.proxy.as_ref().map(|proxy| &proxy.url);
+        let mut watched = Watched::new(files(options), now, || client(options, &resolver))?;
+        if has_name(options) {
+            watched = watched.living(RENEWED);
         }
-        state.client.clone()
+        Ok(Self(Arc::new(Shared {
+            proxy: proxy.map(|url| url.as_str().trim_end_matches('/').into()),
+            options: options.clone(),
+            resolver,
+            client: watched,
+        })))
+    }
+
+    /// The client to use now.
+    pub fn current(&self) -> Http {
+        self.at(Instant::now())
+    }
+
+    /// The client to use at that time. It is made anew, now and then, when files have changed or the name may have: what is
+    /// under way on the old one finishes there.
+    fn at(&self, now: Instant) -> Http {
+        let Shared { options, resolver, proxy, client: watched } = &*self.0;
+        let client = watched.current(now, (&options.name, "certificates"), || client(options, resolver));
+        Http { client, proxy: proxy.clone() }
     }
 }
 
-fn stamp(options: &EndpointOptions) -> Stamp {
+/// Whether what is connected to, the proxy or the receiver, has a name, which may come to mean another address.
+fn has_name(options: &EndpointOptions) -> bool {
+    options.proxy.as_ref().map_or(&options.url, |proxy| &proxy.url).domain().is_some()
+}
+
+impl Http {
+    /// Why no answer came.
+    pub fn describe(&self, error: &reqwest::Error) -> String {
+        failure::describe(error, self.proxy.as_deref())
+    }
+
+    /// What a status says where it is the proxy's and not the receiver's.
+    pub fn answered_by_proxy(&self, url: &Url, status: u16) -> Option<String> {
+        let proxy = self.proxy.as_deref().filter(|_| url.scheme() == "http")?;
+        failure::answered_by_proxy(status, proxy)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// The files that may change.
+fn files(options: &EndpointOptions) -> Vec<PathBuf> {
     let ours = match &options.auth {
         AuthOptions::Mtls { certificate, key } => vec![certificate, key],
         _ => Vec::new(),
     };
-    let of = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    options.ca.iter().chain(ours).map(|path| of(path)).collect()
+    options.ca.iter().chain(ours).cloned().collect()
 }
 
-fn client(options: &EndpointOptions) -> Result<Client, ClientError> {
+fn client(options: &EndpointOptions, resolver: &Arc<dyn Resolve>) -> Result<Client, ClientError> {
+    let describe = |error: &reqwest::Error| failure::describe(error, None);
     let mut http = Client::builder()
         .redirect(redirect::Policy::none())
-        .dns_resolver(Resolver(Arc::clone(&options.egress)))
+        .dns_resolver(Arc::clone(resolver))
+        // What the environment says of proxies is not heard: only the config decides where events go.
         .no_proxy()
+        .tcp_nodelay(true)
+        // Costs a copy of the receiver's certificate for each answer; not to be had through a tunnel.
+        .tls_info(true)
+        .connect_timeout(options.timeout.mul_f64(CONNECTED_WITHIN))
+        .http2_keep_alive_interval(ASKED_ALIVE)
+        .http2_keep_alive_timeout(ASKED_ALIVE)
         .pool_idle_timeout(IDLE_KEPT)
         .pool_max_idle_per_host(options.concurrency);
+    if let Some(ProxyOptions { url, credentials }) = &options.proxy {
+        let mut proxy = Proxy::all(url.clone()).map_err(|error| ClientError::Proxy(describe(&error)))?;
+        if let Some(value) = credentials.as_ref().and_then(|(user, password)| basic(user, password)) {
+            proxy = proxy.custom_http_auth(value);
+        }
+        http = http.proxy(proxy);
+    }
     if options.tls13_only {
         http = http.tls_version_min(reqwest::tls::Version::TLS_1_3);
     }
@@ -124,3 +165,6 @@ fn client(options: &EndpointOptions) -> Result<Client, ClientError> {
     }
     http.build().map_err(|error| ClientError::Tls(describe(&error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,43 @@
 //! One endpoint's delivery: takes what is due out of its queue, keeps no more than its concurrency in the air, and hands
 //! every outcome to the writer.
 //!
-//! Only places and numbers are held in memory, at most `IN_HAND` of them, never a backlog. A delivery is held back from
-//! the moment it is taken out until the writer says that its outcome is in the store, so that it is never sent twice at
-//! once. A stop leaves what was not finished pending, with its due time.
+//! Only places and numbers are held in memory, never a backlog. An attempt begins when the writer has written down that it
+//! does, so that one that a crash cut off is seen afterwards. A delivery is held back from the moment it is taken out until the
+//! writer says that its outcome is in the store, so that it is never sent twice at once. A stop leaves what was not finished
+//! pending, with its due time.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::{counter, histogram};
 use crossbeam_channel::Sender as Channel;
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
+use super::attempt::{Made, Request};
+use super::breaker::{Breaker, Gate};
 use super::client::Sender;
+use super::hand::{Gathered, Hand};
+use super::handshake::{self, Agreement};
 use super::health::{Health, Turned};
 use super::options::EndpointOptions;
 use super::pace::{Pace, Sign};
-use super::policy::{self, Ended};
 use super::view::View;
 use crate::event::EventType;
-use crate::metrics;
-use crate::render;
-use crate::store::bell::Bell;
+use crate::store::bell::{Begun, Bell};
 use crate::store::queue::{self, Outcome, Place, Then};
-use crate::store::records::{self, Attempt, EndpointId, EventNumber, EventRecord, Pending, shorten};
-use crate::store::standing::{self, Report, Standing, Turn};
+use crate::store::records::{self, Attempt, EndpointId, EventNumber, Pending};
+use crate::store::standing::{self, Begin, Report, Standing, Turn, Verified};
 use crate::store::{Store, StoreError};
 
-/// How many deliveries are taken out of the queue at once.
+/// How many deliveries are taken out of the queue at once, unless a batch holds more.
 const IN_HAND: usize = 256;
+
+/// How many deliveries begin by one report: the writer's other work waits no longer than for these.
+const BEGUN_AT_ONCE: usize = 1_000;
 
 /// The longest sleep until the next due delivery: the wall clock may be set meanwhile, and due times are wall-clock.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -47,6 +51,8 @@ pub struct Delivery {
     pub options: Arc<EndpointOptions>,
     /// Its number in the store.
     pub id: EndpointId,
+    /// This radhook's name.
+    pub node: Arc<str>,
     /// The store, for reading.
     pub store: Arc<dyn Store>,
     /// Rung by the writer.
@@ -59,145 +65,61 @@ pub struct Delivery {
     pub sender: Sender,
 }
 
-/// What is taken out of the queue and not settled yet.
-#[derive(Default)]
-struct Hand {
-    /// To be sent next.
-    ready: VecDeque<EventNumber>,
-    /// Ready, in the air, or waiting for their outcome to be written down.
-    held: HashSet<EventNumber>,
+/// What is under way beside the endpoint's own task.
+enum Landed {
+    Attempt(Made),
+    Handshake(Result<Verified, String>),
+}
+
+/// What a task of [`Landed`] is about, should it end without a word.
+struct UnderWay {
+    events: Vec<EventNumber>,
+    is_probe: bool,
+}
+
+/// A batch that waits for the writer to write down that it begins.
+struct Ticket {
+    events: Vec<EventNumber>,
+    /// Reports that are not answered yet.
+    parts: usize,
+    is_probe: bool,
+}
+
+/// An endpoint's delivery at work.
+struct Work {
+    delivery: Arc<Delivery>,
+    hand: Hand,
+    /// Everything before it in the queue is in hand, or was not due.
+    cursor: Place,
+    tickets: HashMap<u64, Ticket>,
+    next_ticket: u64,
+    in_the_air: JoinSet<Landed>,
+    about: HashMap<Id, UnderWay>,
+    pace: Pace,
+    breaker: Breaker,
+    health: Health,
+    agreement: Agreement,
 }
 
 impl Delivery {
     /// Delivers until `stop` becomes true, then lets what is in the air finish for at most `grace`.
     pub async fn run(self, mut stop: watch::Receiver<bool>, grace: Duration) {
-        let delivery = Arc::new(self);
-        let mut hand = Hand::default();
-        let mut cursor: Place = (i64::MIN, 0);
-        let mut in_the_air: JoinSet<Outcome> = JoinSet::new();
-        let mut pace = Pace::new(delivery.options.rate);
-        let mut health = Health::new(delivery.standing(), delivery.options.disable_after);
+        let mut work = Work::new(Arc::new(self));
         loop {
-            let rung = delivery.bell.take();
-            rung.settled.iter().for_each(|event| {
-                hand.held.remove(event);
-            });
-            if rung.turned {
-                health.stands(delivery.standing());
-            }
-            if let Some(earliest) = rung.earliest {
-                cursor = cursor.min(earliest);
-            }
-            let mut wake = Instant::now() + LONGEST_SLEEP;
-            let may_be_tried = delivery.options.enabled && !health.is_disabled();
-            while may_be_tried && in_the_air.len() < delivery.options.concurrency {
-                if let Some(held_until) = pace.held_until(std::time::Instant::now()) {
-                    wake = wake.min(held_until.into());
-                    break;
-                }
-                if hand.ready.is_empty() {
-                    match delivery.refill(&mut hand, &mut cursor) {
-                        Ok(Some(due_in)) if hand.ready.is_empty() => wake = wake.min(Instant::now() + due_in),
-                        Ok(_) => {}
-                        Err(error) => {
-                            error!(endpoint = %delivery.options.name, %error, "the queue cannot be read; tried again");
-                            wake = Instant::now() + STORE_REST;
-                        }
-                    }
-                }
-                let Some(event) = hand.ready.pop_front() else { break };
-                pace.started(std::time::Instant::now());
-                let delivery = Arc::clone(&delivery);
-                in_the_air.spawn(async move { delivery.attempt(event).await });
-            }
-            delivery.view.in_the_air(in_the_air.len());
+            work.heed_the_bell();
+            let wake = work.begin_what_can();
+            work.show();
+            let delivery = Arc::clone(&work.delivery);
             tokio::select! {
                 _ = stop.changed() => break,
                 () = delivery.bell.wait() => {}
-                Some(landed) = in_the_air.join_next() => delivery.landed(landed, &mut pace, &mut health),
+                Some(landed) = work.in_the_air.join_next_with_id() => work.landed(landed),
                 () = sleep_until(wake) => {}
             }
         }
-        let drain = async {
-            while let Some(landed) = in_the_air.join_next().await {
-                delivery.landed(landed, &mut pace, &mut health);
-            }
-        };
-        if timeout(grace, drain).await.is_err() {
-            warn!(endpoint = %delivery.options.name, "requests still under way at the stop will be made again");
+        if timeout(grace, work.finish()).await.is_err() {
+            warn!(endpoint = %work.delivery.options.name, "requests still under way at the stop will be made again");
         }
-    }
-
-    /// Takes out what is due, as far as it is not in hand already. Returns how long it is until the first delivery
-    /// behind that is due.
-    fn refill(&self, hand: &mut Hand, cursor: &mut Place) -> Result<Option<Duration>, StoreError> {
-        loop {
-            let now = Timestamp::now().as_millisecond();
-            let places = queue::due(&*self.store, self.id, *cursor, now, IN_HAND)?;
-            if let Some((at, event)) = places.last() {
-                *cursor = (*at, event.saturating_add(1));
-            }
-            let full = places.len() == IN_HAND;
-            hand.ready.extend(places.into_iter().map(|(_, event)| event).filter(|event| hand.held.insert(*event)));
-            // A whole page may have been in hand already.
-            if hand.ready.is_empty() && full {
-                continue;
-            }
-            if !hand.ready.is_empty() {
-                return Ok(None);
-            }
-            let next = queue::first_from(&*self.store, self.id, *cursor)?;
-            return Ok(next.map(|(at, _)| Duration::from_millis(u64::try_from(at - now).unwrap_or(0))));
-        }
-    }
-
-    async fn attempt(&self, event: EventNumber) -> Outcome {
-        let started = Instant::now();
-        let now = Timestamp::now();
-        let (made, ended) = match self.load(event) {
-            Ok((pending, record)) => {
-                let id = record.head.id.to_string();
-                let ended = self.sender.attempt(&self.options, &id, render::native(record.json), now).await;
-                (pending.attempts.count + 1, ended)
-            }
-            Err(error @ StoreError::Record { .. }) => (u32::MAX, Ended::Impossible(error.to_string())),
-            Err(error) => (1, Ended::Failed(error.to_string())),
-        };
-        let landed = Timestamp::now();
-        let then = policy::decide(&ended, &self.options.retry, made, rand::random(), landed);
-        let (status, error) = match ended {
-            Ended::Answered { status, .. } => (Some(status), None),
-            Ended::Failed(reason) | Ended::Impossible(reason) => (None, Some(shorten(&reason))),
-        };
-        let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
-        let attempt = Attempt { at: now.as_millisecond(), took_ms, status, error };
-        self.count(&attempt);
-        self.view.attempted(&self.options.name, &attempt, then, landed);
-        Outcome { endpoint: self.id, event, attempt, then }
-    }
-
-    fn count(&self, attempt: &Attempt) {
-        let result = match attempt.status {
-            Some(200..300) => "2xx",
-            Some(300..400) => "3xx",
-            Some(400..500) => "4xx",
-            Some(500..600) => "5xx",
-            Some(_) => "other",
-            None => "no_answer",
-        };
-        let endpoint = || self.options.name.to_string();
-        counter!(metrics::DELIVERY_ATTEMPTS, "endpoint" => endpoint(), "result" => result).increment(1);
-        let seconds = f64::from(attempt.took_ms) / 1e3;
-        histogram!(metrics::DELIVERY_SECONDS, "endpoint" => endpoint()).record(seconds);
-    }
-
-    fn load(&self, event: EventNumber) -> Result<(Pending, EventRecord), StoreError> {
-        let missing = |key: &[u8]| StoreError::Record { key: key.to_vec(), what: "is missing".to_owned() };
-        let pending_key = records::pending(self.id, event);
-        let pending = self.store.get(&pending_key)?.ok_or_else(|| missing(&pending_key))?;
-        let event_key = records::event(event);
-        let record = self.store.get(&event_key)?.ok_or_else(|| missing(&event_key))?;
-        Ok((records::decode(&pending_key, &pending)?, EventRecord::decode(&event_key, &record)?))
     }
 
     /// How the endpoint stands by the store. One that cannot be read is tried: not to try would lose nothing, but look
@@ -209,24 +131,315 @@ impl Delivery {
         })
     }
 
-    fn landed(&self, landed: Result<Outcome, tokio::task::JoinError>, pace: &mut Pace, health: &mut Health) {
-        match landed {
-            Ok(outcome) => {
-                let Attempt { status, error, at, took_ms } = &outcome.attempt;
-                pace.landed(Sign::of(*status));
-                let (delivered, at) = (outcome.then == Then::Delivered, at.saturating_add((*took_ms).into()));
-                let turned = health.landed(delivered, *status, error.as_deref(), at);
-                // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
-                drop(self.reports.send(Report::Outcome(outcome)));
-                if let Some(Turned { told, reason }) = turned {
-                    if told == Some(EventType::EndpointDisabled) {
-                        error!(endpoint = %self.options.name, reason, "disabled: its events wait for `radhook endpoints enable`");
-                    }
-                    let standing = health.standing().clone();
-                    drop(self.reports.send(Report::Turn(Turn { endpoint: self.id, standing, told, reason, at })));
+    /// The event that waits for this one in its session.
+    fn behind(&self, event: EventNumber) -> Result<Option<EventNumber>, StoreError> {
+        let key = records::pending(self.id, event);
+        let pending = self.store.get(&key)?.map(|bytes| records::decode::<Pending>(&key, &bytes)).transpose();
+        match pending {
+            Ok(pending) => Ok(pending.and_then(|pending| pending.next)),
+            // Said when it is sent.
+            Err(StoreError::Record { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn report(&self, report: Report) {
+        // The writer outlives delivery; if it is gone, so is everything, and the delivery stays pending.
+        drop(self.reports.send(report));
+    }
+}
+
+impl Work {
+    fn new(delivery: Arc<Delivery>) -> Self {
+        let options = &delivery.options;
+        let standing = delivery.standing();
+        let mut work = Self {
+            hand: Hand::default(),
+            cursor: (i64::MIN, 0),
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            in_the_air: JoinSet::new(),
+            about: HashMap::new(),
+            pace: Pace::new(options.rate),
+            breaker: Breaker::default(),
+            health: Health::new(standing, options.disable_after),
+            agreement: Agreement::default(),
+            delivery,
+        };
+        work.heed_the_standing();
+        work
+    }
+
+    /// Takes in what the writer, operators and receivers have said.
+    fn heed_the_bell(&mut self) {
+        let rung = self.delivery.bell.take();
+        rung.settled.into_iter().for_each(|event| self.hand.release(event));
+        for begun in rung.begun {
+            self.begun(begun);
+        }
+        if rung.turned {
+            self.health.stands(self.delivery.standing());
+            self.agreement = Agreement::default();
+            self.heed_the_standing();
+        }
+        if let Some(per_minute) = self.delivery.view.take_granted() {
+            self.agreed(Ok(handshake::verified(&self.delivery.options, per_minute, Timestamp::now())));
+        }
+        if let Some(earliest) = rung.earliest {
+            self.cursor = self.cursor.min(earliest);
+        }
+    }
+
+    /// The stricter of the operator's rate and the one that the receiver has granted.
+    fn heed_the_standing(&mut self) {
+        let granted = self.health.standing().verified.as_ref().and_then(handshake::rate);
+        self.pace.keep_to(handshake::stricter(self.delivery.options.rate, granted));
+    }
+
+    /// Begins as many attempts as may begin now. Returns when to look again at the latest.
+    fn begin_what_can(&mut self) -> Instant {
+        let mut wake = Instant::now() + LONGEST_SLEEP;
+        let delivery = Arc::clone(&self.delivery);
+        if !delivery.options.enabled || self.health.is_disabled() {
+            return wake;
+        }
+        let now = std::time::Instant::now();
+        if !handshake::has_agreed(&delivery.options, self.health.standing()) {
+            match self.agreement.ask_at(now) {
+                Some(at) => wake = wake.min(at.into()),
+                None if self.agreement.is_under_way() => {}
+                None => {
+                    self.agreement.asked();
+                    self.spawn(UnderWay { events: Vec::new(), is_probe: false }, async move {
+                        Landed::Handshake(handshake::ask(&delivery).await)
+                    });
                 }
             }
-            Err(error) => error!(endpoint = %self.options.name, %error, "an attempt was cut off; it stays pending"),
+            return wake;
+        }
+        while self.in_the_air.len() + self.tickets.len() < delivery.options.concurrency {
+            let now = std::time::Instant::now();
+            if let Some(held_until) = self.pace.held_until(now) {
+                wake = wake.min(held_until.into());
+                break;
+            }
+            let is_probe = match self.breaker.gate(now) {
+                Gate::Closed => false,
+                Gate::HalfOpen => true,
+                Gate::Open(until) => {
+                    wake = until.map_or(wake, |until| wake.min(until.into()));
+                    break;
+                }
+            };
+            match self.gather() {
+                Ok((Gathered::Batch(events), _)) => self.begin(events, is_probe),
+                Ok((Gathered::Waits(at), due_in)) => {
+                    let waits = u64::try_from(at - Timestamp::now().as_millisecond()).unwrap_or(0);
+                    let waits = Duration::from_millis(waits).min(due_in.unwrap_or(LONGEST_SLEEP));
+                    wake = wake.min(Instant::now() + waits);
+                    break;
+                }
+                Ok((Gathered::Nothing, due_in)) => {
+                    wake = due_in.map_or(wake, |due_in| wake.min(Instant::now() + due_in));
+                    break;
+                }
+                Err(error) => {
+                    error!(endpoint = %delivery.options.name, %error, "the queue cannot be read; tried again");
+                    wake = Instant::now() + STORE_REST;
+                    break;
+                }
+            }
+        }
+        wake
+    }
+
+    /// The next batch, and where there is none how long it is until the next delivery is due.
+    fn gather(&mut self) -> Result<(Gathered, Option<Duration>), StoreError> {
+        let delivery = Arc::clone(&self.delivery);
+        let batch = &delivery.options.batch;
+        let mut due_in = None;
+        if self.hand.ready() < batch.max_events {
+            due_in = self.refill(batch.max_events)?;
+        }
+        let now = Timestamp::now().as_millisecond();
+        let gathered = self.hand.gather(batch, now, |event| delivery.behind(event))?;
+        Ok((gathered, due_in))
+    }
+
+    /// Takes out what is due, as far as it is not in hand already, until so many are ready or nothing more is due. Returns how
+    /// long it is until the first delivery behind that is due.
+    fn refill(&mut self, wanted: usize) -> Result<Option<Duration>, StoreError> {
+        let (store, id) = (&*self.delivery.store, self.delivery.id);
+        let page = wanted.max(IN_HAND);
+        loop {
+            let now = Timestamp::now().as_millisecond();
+            let places = queue::due(store, id, self.cursor, now, page)?;
+            if let Some((at, event)) = places.last() {
+                self.cursor = (*at, event.saturating_add(1));
+            }
+            let full = places.len() == page;
+            self.hand.take(places);
+            if self.hand.ready() >= wanted {
+                return Ok(None);
+            }
+            // A whole page may have been in hand already.
+            if full {
+                continue;
+            }
+            let next = queue::first_from(store, id, self.cursor)?;
+            return Ok(next.map(|(at, _)| Duration::from_millis(u64::try_from(at - now).unwrap_or(0))));
+        }
+    }
+
+    /// Asks the writer to write down that a batch begins.
+    fn begin(&mut self, events: Vec<EventNumber>, is_probe: bool) {
+        self.pace.started(std::time::Instant::now());
+        if is_probe {
+            self.breaker.probes();
+        }
+        let (endpoint, ticket) = (self.delivery.id, self.next_ticket);
+        self.next_ticket += 1;
+        for part in events.chunks(BEGUN_AT_ONCE) {
+            self.delivery.report(Report::Begin(Begin { endpoint, ticket, events: part.to_vec() }));
+        }
+        let parts = events.len().div_ceil(BEGUN_AT_ONCE);
+        self.tickets.insert(ticket, Ticket { events, parts, is_probe });
+    }
+
+    /// It is written down.
+    fn begun(&mut self, begun: Begun) {
+        let Some(ticket) = self.tickets.get_mut(&begun.ticket) else { return };
+        for event in begun.gone {
+            ticket.events.retain(|own| *own != event);
+            self.hand.release(event);
+        }
+        ticket.parts -= 1;
+        if ticket.parts > 0 {
+            return;
+        }
+        let Some(Ticket { events, is_probe, .. }) = self.tickets.remove(&begun.ticket) else { return };
+        if events.is_empty() {
+            if is_probe {
+                self.breaker.probe_fell_through();
+            }
+            return;
+        }
+        let delivery = Arc::clone(&self.delivery);
+        let about = UnderWay { events: events.clone(), is_probe };
+        self.spawn(about, async move { Landed::Attempt(delivery.attempt(events).await) });
+    }
+
+    fn spawn(&mut self, about: UnderWay, task: impl Future<Output = Landed> + Send + 'static) {
+        let id = self.in_the_air.spawn(task).id();
+        self.about.insert(id, about);
+    }
+
+    fn landed(&mut self, landed: Result<(Id, Landed), JoinError>) {
+        let id = landed.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let about = self.about.remove(&id);
+        let (is_probe, events) = about.map_or((false, Vec::new()), |about| (about.is_probe, about.events));
+        match landed {
+            Ok((_, Landed::Attempt(made))) => self.made(made, is_probe),
+            Ok((_, Landed::Handshake(answer))) => self.agreed(answer),
+            Err(error) => {
+                error!(endpoint = %self.delivery.options.name, %error, "an attempt was cut off by a fault of radhook's own");
+                self.made(cut_off(self.delivery.id, events), is_probe);
+                self.agreement.cut_off();
+            }
+        }
+    }
+
+    fn made(&mut self, made: Made, is_probe: bool) {
+        let name = &*self.delivery.options.name;
+        for request in &made.requests {
+            let Request { attempt, retry_after, .. } = request;
+            let (now, sign) = (std::time::Instant::now(), Sign::of(attempt.status));
+            self.pace.landed(sign, *retry_after, now);
+            let changed = self.breaker.landed(sign, is_probe, now);
+            self.delivery.view.attempted(name, attempt, changed, Timestamp::now());
+        }
+        if is_probe && made.requests.is_empty() {
+            self.breaker.probe_fell_through();
+        }
+        for outcome in made.outcomes {
+            let Attempt { status, error, at, took_ms } = &outcome.attempt;
+            let (delivered, at) = (outcome.then == Then::Delivered, at.saturating_add((*took_ms).into()));
+            let turned = match outcome.then {
+                Then::Unsent => None,
+                _ => self.health.landed(delivered, *status, error.as_deref(), at),
+            };
+            self.delivery.report(Report::Outcome(outcome));
+            if let Some(turned) = turned {
+                self.turned(turned, at);
+            }
+        }
+    }
+
+    fn turned(&mut self, Turned { told, reason }: Turned, at: i64) {
+        if told == Some(EventType::EndpointDisabled) {
+            let endpoint = &*self.delivery.options.name;
+            error!(endpoint, reason, "disabled: its events wait for `radhook endpoints enable`");
+            self.agreement = Agreement::default();
+        }
+        let (endpoint, standing) = (self.delivery.id, self.health.standing().clone());
+        self.delivery.report(Report::Turn(Turn { endpoint, standing, told, reason, at }));
+    }
+
+    /// The receiver has agreed to be sent events, or has not.
+    fn agreed(&mut self, answer: Result<Verified, String>) {
+        let now = std::time::Instant::now();
+        let endpoint = &*self.delivery.options.name;
+        self.delivery.view.agreed(endpoint, answer.as_ref().map(drop).map_err(String::as_str));
+        match answer {
+            Ok(verified) => {
+                let at = verified.at;
+                self.agreement = Agreement::default();
+                self.health.verified(verified);
+                self.heed_the_standing();
+                self.turned(Turned { told: None, reason: "it has agreed".to_owned() }, at);
+            }
+            Err(_) => self.agreement.refused(now),
+        }
+    }
+
+    fn show(&self) {
+        self.delivery.view.in_the_air(self.in_the_air.len());
+        let rests = match self.breaker.gate(std::time::Instant::now()) {
+            Gate::Open(Some(until)) => Some(until.saturating_duration_since(std::time::Instant::now())),
+            _ => None,
+        };
+        self.delivery.view.rests(rests.and_then(|rest| Timestamp::now().checked_add(rest).ok()));
+    }
+
+    /// Lets what has begun come to its end.
+    async fn finish(&mut self) {
+        while !(self.in_the_air.is_empty() && self.tickets.is_empty()) {
+            let delivery = Arc::clone(&self.delivery);
+            tokio::select! {
+                () = delivery.bell.wait() => self.heed_the_bell(),
+                Some(landed) = self.in_the_air.join_next_with_id() => self.landed(landed),
+            }
         }
     }
 }
+
+/// What becomes of events whose attempt ended without a word.
+fn cut_off(endpoint: EndpointId, events: Vec<EventNumber>) -> Made {
+    let at = Timestamp::now().as_millisecond();
+    let outcome = |event| Outcome {
+        endpoint,
+        event,
+        attempt: Attempt {
+            at,
+            took_ms: 0,
+            status: None,
+            error: Some("cut off by a fault of radhook's own".to_owned()),
+        },
+        then: Then::Retry(at.saturating_add(AFTER_A_FAULT_MS)),
+        exchange: None,
+    };
+    Made { outcomes: events.into_iter().map(outcome).collect(), requests: Vec::new() }
+}
+
+/// When events are tried again whose attempt met a fault of our own: not so soon that it fills the log.
+const AFTER_A_FAULT_MS: i64 = 60_000;

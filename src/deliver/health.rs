@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::event::EventType;
 use crate::store::records::shorten;
-use crate::store::standing::{Disabled, Standing};
+use crate::store::standing::{Disabled, Standing, Verified};
 
 /// A receiver that says this is gone for good (RFC 9110 §15.5.11).
 const GONE: u16 = 410;
@@ -53,6 +53,11 @@ impl Health {
         self.standing = standing;
     }
 
+    /// The receiver has agreed to be sent events.
+    pub fn verified(&mut self, verified: Verified) {
+        self.standing.verified = Some(verified);
+    }
+
     /// An attempt has ended at a time in milliseconds since 1970: with a success, or with this status or error.
     pub fn landed(&mut self, delivered: bool, status: Option<u16>, error: Option<&str>, at: i64) -> Option<Turned> {
         if delivered {
@@ -82,8 +87,9 @@ impl Health {
         };
         if let Some(reason) = reason {
             let reason = shorten(&reason);
-            self.standing =
-                Standing { failing_since: Some(since), disabled: Some(Disabled { at, reason: reason.clone() }) };
+            // Once it is enabled it has to agree anew.
+            let disabled = Some(Disabled { at, reason: reason.clone() });
+            self.standing = Standing { failing_since: Some(since), disabled, verified: None };
             return Some(Turned { told: Some(EventType::EndpointDisabled), reason });
         }
         if lasted >= WORTH_TELLING_MS && self.standing.failing_since.is_none() {
@@ -138,7 +144,7 @@ mod tests {
         let mut health = health();
         health.landed(false, Some(500), None, 0);
         assert_eq!(health.landed(true, Some(200), None, 1), None);
-        let kept = Standing { failing_since: Some(0), disabled: None };
+        let kept = Standing { failing_since: Some(0), ..Standing::default() };
         let mut after_restart = Health::new(kept, Some(Duration::from_secs(3_600)));
         assert_eq!(told(after_restart.landed(false, Some(500), None, 60 * MINUTE)), Some(EventType::EndpointDisabled));
         let mut never = Health::new(Standing::default(), None);

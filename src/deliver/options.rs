@@ -9,6 +9,8 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::egress::Egress;
+use super::sign::KeySource;
+pub use crate::render::Format;
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.
@@ -20,6 +22,8 @@ pub struct EndpointOptions {
     pub url: Url,
     /// POST unless set.
     pub method: Method,
+    /// How events are written.
+    pub format: Format,
     /// From connecting to the last byte of the answer.
     pub timeout: Duration,
     /// Whether events of one session keep their order.
@@ -40,12 +44,41 @@ pub struct EndpointOptions {
     pub signature: Option<SignatureOptions>,
     /// When a failed delivery is tried again.
     pub retry: RetryOptions,
+    /// How many events go in one request.
+    pub batch: BatchOptions,
+    /// How a receiver is asked whether it wants events before it is sent any.
+    pub verify: Verify,
+    /// Whether requests and answers are kept word for word.
+    pub log_bodies: bool,
     /// PEM file of certificate authorities trusted besides the system's.
     pub ca: Option<PathBuf>,
     /// Whether TLS 1.2 is too old for this receiver.
     pub tls13_only: bool,
     /// Where requests may go.
     pub egress: Arc<Egress>,
+    /// What they go through.
+    pub proxy: Option<ProxyOptions>,
+    /// How bodies are compressed.
+    pub compression: Compression,
+}
+
+/// `proxy`: an HTTP proxy between radhook and the receiver, and its authentication server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyOptions {
+    /// Where it is, without credentials.
+    pub url: Url,
+    /// User and password for it.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// `compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Bodies are sent as they are.
+    #[default]
+    None,
+    /// RFC 1952, by `Content-Encoding: gzip`; small bodies as they are.
+    Gzip,
 }
 
 /// `disable.after` unless set: a long weekend, and somebody has looked.
@@ -89,22 +122,41 @@ pub enum SignatureOptions {
     /// Standard Webhooks v1: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>`.
     Standard {
         /// `whsec_` and base64, or raw bytes.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
     },
     /// Standard Webhooks v1a: the same headers, `v1a,<base64>`.
     Ed25519 {
         /// `whsk_` and base64 of a private key; for verifying also `whpk_` of a public one.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
     },
     /// Lower-case hex HMAC-SHA256 of the raw body in a header of its own.
     HmacSha256 {
         /// The keys; the newest first. One header value is sent per key, joined by a comma and a space.
-        secrets: Vec<Secret>,
+        secrets: Vec<KeySource>,
         /// `X-Radhook-Signature` unless set.
         header: HeaderName,
         /// Stands before the hex, such as `sha256=`.
         prefix: String,
     },
+}
+
+impl SignatureOptions {
+    /// Where its secrets are, newest first.
+    pub fn secrets(&self) -> &[KeySource] {
+        let (Self::Standard { secrets } | Self::Ed25519 { secrets } | Self::HmacSha256 { secrets, .. }) = self;
+        secrets
+    }
+
+    /// The same with other secrets.
+    pub fn with_secrets(&self, secrets: Vec<KeySource>) -> Self {
+        match self {
+            Self::Standard { .. } => Self::Standard { secrets },
+            Self::Ed25519 { .. } => Self::Ed25519 { secrets },
+            Self::HmacSha256 { header, prefix, .. } => {
+                Self::HmacSha256 { secrets, header: header.clone(), prefix: prefix.clone() }
+            }
+        }
+    }
 }
 
 /// `auth`: how radhook shows a receiver who it is.
@@ -183,4 +235,48 @@ pub struct RetryOptions {
     pub schedule: Vec<Duration>,
     /// Each wait is stretched or shrunk by up to this share, 0.0 to 1.0, so that failures do not come back in step.
     pub jitter: f64,
+    /// How long after it was queued an event is worth sending; `None` for ever.
+    pub max_age: Option<Duration>,
+}
+
+/// `batch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchOptions {
+    /// The most events in one request. With 1 each is sent by itself, and not as a list of one.
+    pub max_events: usize,
+    /// How long the first event of a batch waits for others.
+    pub max_wait: Duration,
+    /// The most bytes of events in one request; a larger event goes by itself.
+    pub max_bytes: usize,
+}
+
+impl BatchOptions {
+    /// Whether each event is a request of its own.
+    pub fn is_single(&self) -> bool {
+        self.max_events == 1
+    }
+}
+
+impl Default for BatchOptions {
+    /// One event a request. A megabyte is what common servers take without being told to.
+    fn default() -> Self {
+        Self { max_events: 1, max_wait: Duration::ZERO, max_bytes: 1024 * 1024 }
+    }
+}
+
+/// `verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// It is not asked.
+    #[default]
+    None,
+    /// A test event must be answered 200 and `wifiWebhookListener: 1`.
+    Purple,
+    /// The handshake of CloudEvents' HTTP webhooks.
+    CloudEvents {
+        /// Who asks, as a DNS name.
+        origin: String,
+        /// Where the receiver may say yes later.
+        callback: Option<Url>,
+    },
 }

@@ -24,14 +24,22 @@ const LONGEST_MERCY: Duration = Duration::from_secs(2);
 /// Below this mercy is over.
 const LEAST_MERCY: Duration = Duration::from_millis(5);
 
+/// The longest that a Retry-After holds up the endpoint as a whole; the delivery it came with waits as long as was asked. A
+/// receiver that names a day by mistake would otherwise hear nothing for a day.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+
 /// What an attempt tells of its receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// It took the event.
     Took,
-    /// It is overloaded, or what stands before it cannot reach it: 429, 502, 503, 504.
-    Overloaded,
-    /// It did not take it.
+    /// It is there and has too much to do: 429.
+    Throttled,
+    /// It is overloaded, or what stands before it cannot reach it: 502, 503, 504.
+    Unavailable,
+    /// It failed, or did not answer.
+    Failed,
+    /// It is there, and did not take the event.
     Refused,
 }
 
@@ -40,9 +48,16 @@ impl Sign {
     pub fn of(status: Option<u16>) -> Self {
         match status {
             Some(200..300) => Self::Took,
-            Some(429 | 502..=504) => Self::Overloaded,
-            _ => Self::Refused,
+            Some(429) => Self::Throttled,
+            Some(502..=504) => Self::Unavailable,
+            Some(500..600) | None => Self::Failed,
+            Some(_) => Self::Refused,
         }
+    }
+
+    /// Whether it says that the receiver is not there, whatever it is sent.
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Failed)
     }
 }
 
@@ -55,12 +70,19 @@ pub struct Pace {
     failures: u32,
     mercy: Duration,
     last_start: Option<Instant>,
+    /// The receiver has asked to be left alone until then.
+    asked: Option<Instant>,
 }
 
 impl Pace {
     /// Of an endpoint with this `rate`.
     pub fn new(rate: Option<Rate>) -> Self {
         Self { rate, ..Self::default() }
+    }
+
+    /// Another rate holds from now on.
+    pub fn keep_to(&mut self, rate: Option<Rate>) {
+        self.rate = rate;
     }
 
     /// When the next attempt may begin; `None` for at once.
@@ -71,7 +93,7 @@ impl Pace {
         });
         let between = if self.failures >= FAILING { self.mercy.max(BETWEEN_ATTEMPTS) } else { self.mercy };
         let by_mercy = self.last_start.filter(|_| !between.is_zero()).map(|last| last + between);
-        by_rate.max(by_mercy).filter(|at| *at > now)
+        by_rate.max(by_mercy).max(self.asked).filter(|at| *at > now)
     }
 
     /// An attempt begins.
@@ -85,8 +107,12 @@ impl Pace {
         }
     }
 
-    /// An attempt has ended. One success is enough to end the pace of a failing endpoint.
-    pub fn landed(&mut self, sign: Sign) {
+    /// An attempt has ended, and its answer asked to be left alone for so long. One success is enough to end the pace of a
+    /// failing endpoint.
+    pub fn landed(&mut self, sign: Sign, retry_after: Option<Duration>, now: Instant) {
+        if let (Sign::Throttled | Sign::Unavailable, Some(wait)) = (sign, retry_after) {
+            self.asked = self.asked.max(Some(now + wait.min(LONGEST_HOLD)));
+        }
         match sign {
             Sign::Took => {
                 self.failures = 0;
@@ -95,11 +121,11 @@ impl Pace {
                     self.mercy = Duration::ZERO;
                 }
             }
-            Sign::Overloaded => {
+            Sign::Throttled | Sign::Unavailable => {
                 self.failures = self.failures.saturating_add(1);
                 self.mercy = (self.mercy * 2).clamp(FIRST_MERCY, LONGEST_MERCY);
             }
-            Sign::Refused => self.failures = self.failures.saturating_add(1),
+            Sign::Failed | Sign::Refused => self.failures = self.failures.saturating_add(1),
         }
     }
 }
@@ -118,13 +144,13 @@ mod tests {
         let mut pace = Pace::default();
         for _ in 0..63 {
             pace.started(begun);
-            pace.landed(Sign::Refused);
+            pace.landed(Sign::Refused, None, begun);
         }
         assert_eq!(pace.held_until(begun), None);
-        pace.landed(Sign::Refused);
+        pace.landed(Sign::Refused, None, begun);
         assert_eq!(pace.held_until(begun), Some(begun + ms(10)));
         assert_eq!(pace.held_until(begun + ms(10)), None);
-        pace.landed(Sign::Took);
+        pace.landed(Sign::Took, None, begun);
         assert_eq!(pace.held_until(begun), None);
     }
 
@@ -134,21 +160,35 @@ mod tests {
         let mut pace = Pace::default();
         pace.started(begun);
         let held = |pace: &Pace| pace.held_until(begun).map(|at| at.duration_since(begun));
-        pace.landed(Sign::of(Some(503)));
+        pace.landed(Sign::of(Some(503)), None, begun);
         assert_eq!(held(&pace), Some(ms(50)));
-        pace.landed(Sign::of(Some(429)));
+        pace.landed(Sign::of(Some(429)), None, begun);
         assert_eq!(held(&pace), Some(ms(100)));
-        (0..20).for_each(|_| pace.landed(Sign::of(Some(502))));
+        (0..20).for_each(|_| pace.landed(Sign::of(Some(502)), None, begun));
         assert_eq!(held(&pace), Some(ms(2_000)));
         // 2,000 ms halved nine times are less than five.
-        (0..8).for_each(|_| pace.landed(Sign::of(Some(200))));
+        (0..8).for_each(|_| pace.landed(Sign::of(Some(200)), None, begun));
         assert!(held(&pace).is_some());
-        pace.landed(Sign::of(Some(200)));
+        pace.landed(Sign::of(Some(200)), None, begun);
         assert_eq!(held(&pace), None);
         for status in [Some(500), Some(404), None] {
-            pace.landed(Sign::of(status));
+            pace.landed(Sign::of(status), None, begun);
         }
         assert_eq!(held(&pace), None, "only what says so is overloaded");
+    }
+
+    #[test]
+    fn a_receiver_that_names_a_time_is_left_alone_till_then_and_not_for_ever() {
+        let begun = Instant::now();
+        let mut pace = Pace::default();
+        pace.landed(Sign::Throttled, Some(ms(3_000)), begun);
+        assert_eq!(pace.held_until(begun), Some(begun + ms(3_000)));
+        assert_eq!(pace.held_until(begun + ms(3_000)), None);
+        pace.landed(Sign::Unavailable, Some(ms(86_400_000)), begun);
+        assert_eq!(pace.held_until(begun), Some(begun + LONGEST_HOLD));
+        let mut pace = Pace::default();
+        pace.landed(Sign::Refused, Some(ms(3_000)), begun);
+        assert_eq!(pace.held_until(begun), None, "only the delivery waits");
     }
 
     #[test]

@@ -46,21 +46,49 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// Decides what follows from the attempt that was number `made` (from 1) of its delivery. `dice` is a random number from
-/// 0.0 to 1.0, which places the retry within the jitter.
-pub fn decide(ended: &Ended, retry: &RetryOptions, made: u32, dice: f64, now: Timestamp) -> Then {
+/// How far a delivery has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age {
+    /// Which attempt at it this was, from 1.
+    pub made: u32,
+    /// When it was queued, in milliseconds since 1970.
+    pub queued_at: i64,
+}
+
+impl Age {
+    /// Of a delivery of which nothing is known.
+    pub const FRESH: Self = Self { made: 1, queued_at: i64::MAX };
+}
+
+/// Whether what was queued then is not worth sending any more.
+pub fn is_too_old(queued_at: i64, retry: &RetryOptions, now: Timestamp) -> bool {
+    ends_at(queued_at, retry).is_some_and(|ends_at| now.as_millisecond() > ends_at)
+}
+
+fn ends_at(queued_at: i64, retry: &RetryOptions) -> Option<i64> {
+    let max_age = i64::try_from(retry.max_age?.as_millis()).unwrap_or(i64::MAX);
+    Some(queued_at.saturating_add(max_age))
+}
+
+/// Decides what follows from an attempt at a delivery that has come so far. `dice` is a random number from 0.0 to 1.0, which
+/// places the retry within the jitter. A retry that would come too late is none.
+pub fn decide(ended: &Ended, retry: &RetryOptions, age: Age, dice: f64, now: Timestamp) -> Then {
     let asked_for = match ended {
         Ended::Answered { status, .. } if is_success(*status) => return Then::Delivered,
         Ended::Answered { retry_after, .. } => *retry_after,
         Ended::Failed(_) => None,
         Ended::Impossible(_) => return Then::Dead,
     };
-    let Some(wait) = (made as usize).checked_sub(1).and_then(|at| retry.schedule.get(at)) else {
+    let Some(wait) = (age.made as usize).checked_sub(1).and_then(|at| retry.schedule.get(at)) else {
         return Then::Dead;
     };
     let jittered = wait.mul_f64((1.0 + retry.jitter * (2.0 * dice - 1.0)).max(0.0));
     let wait = asked_for.map_or(jittered, |asked_for| jittered.max(asked_for));
-    Then::Retry(now.as_millisecond().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+    let due = now.as_millisecond().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    match ends_at(age.queued_at, retry) {
+        Some(ends_at) if due > ends_at => Then::Dead,
+        _ => Then::Retry(due),
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +96,12 @@ mod tests {
     use super::*;
 
     fn retry(seconds: &[u64]) -> RetryOptions {
-        RetryOptions { schedule: seconds.iter().copied().map(Duration::from_secs).collect(), jitter: 0.1 }
+        let schedule = seconds.iter().copied().map(Duration::from_secs).collect();
+        RetryOptions { schedule, jitter: 0.1, max_age: None }
+    }
+
+    fn age(made: u32) -> Age {
+        Age { made, ..Age::FRESH }
     }
 
     fn now() -> Timestamp {
@@ -76,10 +109,10 @@ mod tests {
     }
 
     fn after(ended: &Ended, made: u32, dice: f64) -> Option<i64> {
-        match decide(ended, &retry(&[60, 300]), made, dice, now()) {
+        match decide(ended, &retry(&[60, 300]), age(made), dice, now()) {
             Then::Retry(at) => Some(at - now().as_millisecond()),
             Then::Dead => None,
-            Then::Delivered => panic!("delivered"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -91,14 +124,14 @@ mod tests {
         assert_eq!(after(&down, 1, 1.0), Some(66_000));
         assert_eq!(after(&down, 2, 0.5), Some(300_000));
         assert_eq!(after(&down, 3, 0.5), None);
-        assert_eq!(decide(&down, &retry(&[]), 1, 0.5, now()), Then::Dead);
+        assert_eq!(decide(&down, &retry(&[]), age(1), 0.5, now()), Then::Dead);
     }
 
     #[test]
     fn only_2xx_is_success() {
         let answered = |status| Ended::Answered { status, retry_after: None };
         for status in [200, 201, 204, 299] {
-            assert_eq!(decide(&answered(status), &retry(&[1]), 1, 0.5, now()), Then::Delivered);
+            assert_eq!(decide(&answered(status), &retry(&[1]), age(1), 0.5, now()), Then::Delivered);
         }
         for status in [100, 301, 302, 304, 400, 404, 410, 429, 500, 503] {
             assert_eq!(after(&answered(status), 1, 0.5), Some(60_000), "{status}");
@@ -126,7 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_is_neither_sent_nor_tried_again() {
+        let hour = RetryOptions { max_age: Some(Duration::from_secs(3_600)), ..retry(&[60, 7_200]) };
+        let queued_at = now().as_millisecond();
+        let later = |seconds| now() + Duration::from_secs(seconds);
+        let down = Ended::Failed("down".to_owned());
+        let then = |made, seconds| decide(&down, &hour, Age { made, queued_at }, 0.5, later(seconds));
+        assert_eq!(then(1, 3_540), Then::Retry(queued_at + 3_600_000));
+        assert_eq!(then(1, 3_541), Then::Dead, "its retry would come too late");
+        assert_eq!(then(2, 0), Then::Dead);
+        assert!(!is_too_old(queued_at, &hour, later(3_600)) && is_too_old(queued_at, &hour, later(3_601)));
+        assert!(!is_too_old(0, &retry(&[1]), now()), "there is no end unless one is set");
+    }
+
+    #[test]
     fn what_cannot_be_made_is_not_tried_again() {
-        assert_eq!(decide(&Ended::Impossible("gone".to_owned()), &retry(&[1]), 1, 0.5, now()), Then::Dead);
+        assert_eq!(decide(&Ended::Impossible("gone".to_owned()), &retry(&[1]), age(1), 0.5, now()), Then::Dead);
     }
 }

@@ -9,6 +9,7 @@
 
 mod ed25519;
 mod error;
+pub mod keys;
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::deliver::options::SignatureOptions;
 use crate::secret::Secret;
 use ed25519::Pair;
 pub use error::{SignError, VerifyError};
+pub use keys::{Key, KeyFileError, KeySource, MAX_KEYS};
 
 /// Holds the request's id in `standard`.
 pub const WEBHOOK_ID: &str = "webhook-id";
@@ -56,9 +58,16 @@ const ASYMMETRIC: &str = "v1a,";
 pub struct Signer {
     scheme: Scheme,
     /// Of `standard` and `hmac-sha256`, already keyed: a copy of this state costs less than keying anew for each request.
-    keys: Vec<Hmac<Sha256>>,
+    keys: Vec<Ending<Hmac<Sha256>>>,
     /// Of `ed25519`.
-    pairs: Vec<Pair>,
+    pairs: Vec<Ending<Pair>>,
+}
+
+/// Something that signs up to a time.
+#[derive(Clone)]
+struct Ending<K> {
+    key: K,
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,15 +90,18 @@ impl Signer {
                 (Scheme::HmacSha256 { header: header.clone(), prefix: prefix.clone() }, secrets)
             }
         };
-        if secrets.is_empty() {
-            return Err(SignError::NoSecret);
+        let secrets: Vec<Key> = secrets.iter().flat_map(KeySource::keys).collect();
+        match secrets.len() {
+            0 => return Err(SignError::NoSecret),
+            count if count > MAX_KEYS => return Err(SignError::TooMany(count)),
+            _ => {}
         }
-        let numbered = secrets.iter().zip(1..);
         let (mut keys, mut pairs) = (Vec::new(), Vec::new());
-        for (secret, number) in numbered {
+        for (Key { secret, until }, number) in secrets.iter().zip(1..) {
+            let until = *until;
             match scheme {
-                Scheme::Ed25519 => pairs.push(Pair::read(secret, number)?),
-                _ => keys.push(scheme.key(secret, number)?),
+                Scheme::Ed25519 => pairs.push(Ending { key: Pair::read(secret, number)?, until }),
+                _ => keys.push(Ending { key: scheme.key(secret, number)?, until }),
             }
         }
         Ok(Self { scheme, keys, pairs })
@@ -97,10 +109,16 @@ impl Signer {
 
     /// What receivers of `ed25519` verify with, `whpk_` and base64, newest first; nothing for the other schemes.
     pub fn public_keys(&self) -> Vec<String> {
-        self.pairs.iter().map(Pair::public).collect()
+        self.pairs.iter().map(|pair| pair.key.public()).collect()
     }
 
-    /// The headers that sign `body`. `id` is the event's, or the batch's; it and the time are covered in `standard`
+    /// Whether each secret can sign: a public key of `ed25519` cannot.
+    pub fn can_sign(&self) -> Result<(), SignError> {
+        let public = self.pairs.iter().position(|pair| !pair.key.can_sign());
+        public.map_or(Ok(()), |at| Err(SignError::PublicKey { number: at + 1 }))
+    }
+
+    /// The headers that sign `body`, by each secret that has not ended. `id` is the event's, or the batch's; it and the time are covered in `standard`
     /// only. Every attempt is signed afresh.
     ///
     /// Fails with [`SignError::Id`] for an id that cannot stand in a header; event ids always can.
@@ -113,8 +131,8 @@ impl Signer {
                 let timestamp = now.as_second().to_string();
                 let (id_bytes, time_bytes) = (id.as_bytes(), timestamp.as_bytes());
                 let signatures = match self.scheme {
-                    Scheme::Ed25519 => self.asymmetric(id_bytes, time_bytes, body)?,
-                    _ => self.standard(id_bytes, time_bytes, body),
+                    Scheme::Ed25519 => self.asymmetric(id_bytes, time_bytes, body, now)?,
+                    _ => self.standard(id_bytes, time_bytes, body, now),
                 };
                 let signatures = signatures.join(" ");
                 Ok(vec![
@@ -124,12 +142,12 @@ impl Signer {
                 ])
             }
             Scheme::HmacSha256 { header, prefix } => {
-                Ok(vec![(header.clone(), made(self.of_body(prefix, body).join(", ")))])
+                Ok(vec![(header.clone(), made(self.of_body(prefix, body, now).join(", ")))])
             }
         }
     }
 
-    /// Whether the request with these headers and this body was signed with one of the secrets and, in `standard`, at
+    /// Whether the request with these headers and this body was signed with one of the secrets that have not ended and, in `standard`, at
     /// a time no further than `tolerance` from `now`; `None` takes any age. Compares in constant time. The time is
     /// looked at after the signature: only then is it the signer's.
     pub fn verify(
@@ -154,13 +172,13 @@ impl Signer {
                         let content = [id, b".", timestamp, b".", body].concat();
                         let genuine = |signature: &str| {
                             let encoded = signature.strip_prefix(ASYMMETRIC).unwrap_or_default();
-                            self.pairs.iter().any(|pair| pair.verifies(&content, encoded))
+                            active(&self.pairs, now).any(|pair| pair.verifies(&content, encoded))
                         };
-                        self.judge(&header, ASYMMETRIC, found, given, genuine)?;
+                        self.judge((&header, ASYMMETRIC, found), given, now, genuine)?;
                     }
                     _ => {
-                        let expected = self.standard(id, timestamp, body);
-                        self.judge(&header, VERSION, found, given, |signature| one_of(&expected, signature))?;
+                        let expected = self.standard(id, timestamp, body, now);
+                        self.judge((&header, VERSION, found), given, now, |signature| one_of(&expected, signature))?;
                     }
                 }
                 tolerance.map_or(Ok(()), |tolerance| within(seconds, tolerance.as_secs(), now.as_second()))
@@ -168,25 +186,25 @@ impl Signer {
             Scheme::HmacSha256 { header, prefix } => {
                 let found = only(headers, header)?;
                 let given = found.split(',').map(str::trim);
-                let expected = self.of_body(prefix, body);
-                self.judge(header, prefix, found, given, |signature| one_of(&expected, signature))
+                let expected = self.of_body(prefix, body, now);
+                self.judge((header, prefix, found), given, now, |signature| one_of(&expected, signature))
             }
         }
     }
 
     /// One `v1,<base64>` per key.
-    fn standard(&self, id: &[u8], timestamp: &[u8], body: &[u8]) -> Vec<String> {
+    fn standard(&self, id: &[u8], timestamp: &[u8], body: &[u8], now: Timestamp) -> Vec<String> {
         let signature = |key: &Hmac<Sha256>| {
             let mac = [id, b".", timestamp, b".", body].into_iter().fold(key.clone(), Mac::chain_update);
             let mut text = VERSION.to_owned();
             STANDARD.encode_string(mac.finalize().into_bytes(), &mut text);
             text
         };
-        self.keys.iter().map(signature).collect()
+        active(&self.keys, now).map(signature).collect()
     }
 
     /// One `<prefix><hex>` per key.
-    fn of_body(&self, prefix: &str, body: &[u8]) -> Vec<String> {
+    fn of_body(&self, prefix: &str, body: &[u8], now: Timestamp) -> Vec<String> {
         let signature = |key: &Hmac<Sha256>| {
             let mut text = prefix.to_owned();
             for byte in key.clone().chain_update(body).finalize().into_bytes() {
@@ -194,13 +212,13 @@ impl Signer {
             }
             text
         };
-        self.keys.iter().map(signature).collect()
+        active(&self.keys, now).map(signature).collect()
     }
 
     /// One `v1a,<base64>` per key.
-    fn asymmetric(&self, id: &[u8], timestamp: &[u8], body: &[u8]) -> Result<Vec<String>, SignError> {
+    fn asymmetric(&self, id: &[u8], timestamp: &[u8], body: &[u8], now: Timestamp) -> Result<Vec<String>, SignError> {
         let content = [id, b".", timestamp, b".", body].concat();
-        let signed = self.pairs.iter().zip(1..).map(|(pair, number)| {
+        let signed = active(&self.pairs, now).zip(1..).map(|(pair, number)| {
             let signature = pair.sign(&content).ok_or(SignError::PublicKey { number })?;
             Ok(format!("{ASYMMETRIC}{signature}"))
         });
@@ -210,10 +228,9 @@ impl Signer {
     /// Whether one of the signatures that begin with `prefix` is genuine.
     fn judge<'a>(
         &self,
-        header: &HeaderName,
-        prefix: &str,
-        found: &str,
+        (header, prefix, found): (&HeaderName, &str, &str),
         given: impl Iterator<Item = &'a str>,
+        now: Timestamp,
         genuine: impl Fn(&str) -> bool,
     ) -> Result<(), VerifyError> {
         let mut signatures = 0;
@@ -231,10 +248,15 @@ impl Signer {
                 Scheme::Standard | Scheme::Ed25519 => "webhook-id, webhook-timestamp or the body was",
                 Scheme::HmacSha256 { .. } => "the body was",
             };
-            let secrets = self.keys.len() + self.pairs.len();
+            let secrets = active(&self.keys, now).count() + active(&self.pairs, now).count();
             Err(VerifyError::Mismatch { signatures, secrets, covered })
         }
     }
+}
+
+/// What has not ended.
+fn active<K>(keys: &[Ending<K>], now: Timestamp) -> impl Iterator<Item = &K> {
+    keys.iter().filter(move |key| keys::signs(key.until, now)).map(|key| &key.key)
 }
 
 /// Whether a signature is one of the expected ones, compared in constant time.

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::plan::{Fact, Plan, Planner, forgiving, keep};
 use crate::event::{Event, EventType, Fingerprint, Source, rfc3339};
-use crate::store::queue::{Outcome, Queue};
-use crate::store::records::{self, EndpointId, EventRecord};
+use crate::store::queue::{Arrival, Outcome, Queue};
+use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
 use crate::store::standing::{self, Disabled, Standing, Turn};
-use crate::store::{Store, StoreError};
+use crate::store::{Key, Store, StoreError};
 
 /// The source of these events.
 const SOURCE: &str = "radhook";
@@ -58,8 +58,8 @@ impl Planner {
         let told = if disabled.is_some() { EventType::EndpointDisabled } else { EventType::EndpointEnabled };
         let reason = disabled.as_deref().map_or_else(|| "an operator enabled it".to_owned(), records::shorten);
         let disabled = disabled.map(|_| Disabled { at: now, reason: reason.clone() });
-        // Whoever enables it gives it its whole time again.
-        let standing = Standing { failing_since: None, disabled };
+        // Whoever enables it gives it its whole time again, and one that was disabled has to agree once more.
+        let standing = Standing { failing_since: None, disabled, verified: None };
         Ok(Some(Some(Turn { endpoint: id, standing, told: Some(told), reason, at: now })))
     }
 
@@ -80,10 +80,8 @@ impl Planner {
             data["failing_since"] = rfc3339(since).into();
         }
         let print = Fingerprint::new(kind.name()).text(Some(&self.node)).text(Some(&endpoint.name));
-        {
-            let print = print.number(Some(turn.at.cast_unsigned()));
-            self.tell_others(plan, News { kind, print, at: turn.at, data: &data, about: turn.endpoint }, now)
-        }
+        let print = print.number(Some(turn.at.cast_unsigned()));
+        self.tell_others(plan, News { kind, print, at: turn.at, data: &data, about: turn.endpoint }, now)
     }
 
     /// Plans to tell that an endpoint's delivery was given up.
@@ -118,10 +116,8 @@ impl Planner {
             data["attempt"]["error"] = error.as_str().into();
         }
         let print = Fingerprint::new(KIND.name()).text(Some(name)).bytes(Some(record.head.id.as_bytes()));
-        {
-            let print = print.number(Some(attempt.at.cast_unsigned()));
-            self.tell_others(plan, News { kind: KIND, print, at: now, data: &data, about: outcome.endpoint }, now)
-        }
+        let print = print.number(Some(attempt.at.cast_unsigned()));
+        self.tell_others(plan, News { kind: KIND, print, at: now, data: &data, about: outcome.endpoint }, now)
     }
 
     /// Asks the bell of an endpoint to say that it stands otherwise.
@@ -145,11 +141,19 @@ impl Planner {
             plan.draft.delete(key);
         }
         let mut dropped = 0;
-        for of in [records::pending, records::dead, records::done] {
+        for (of, is_delivery) in [
+            (records::pending as fn(EndpointId, EventNumber) -> Key, true),
+            (records::dead, true),
+            (records::done, true),
+            (records::exchange, false),
+        ] {
             for (key, _) in store.range(&of(id, 0), &of(id, u64::MAX), DROPPED_AT_ONCE)? {
                 plan.draft.delete(key);
-                dropped += 1;
+                dropped += usize::from(is_delivery);
             }
+        }
+        for (key, _) in store.range(&records::once(id, &[0; 16]), &records::once(id, &[0xff; 16]), DROPPED_AT_ONCE)? {
+            plan.draft.delete(key);
         }
         let was_last = plan.draft.is_empty();
         if was_last {
@@ -191,7 +195,7 @@ impl Planner {
                 continue;
             }
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
-            queue.push(number, now, None)?;
+            queue.push(Arrival { event: number, after: None, is_update: false }, now)?;
             queue.placed().into_iter().for_each(|place| rung.placed(place));
         }
         Ok(())

@@ -9,6 +9,7 @@ mod deeds;
 pub mod health;
 mod house;
 mod logins;
+mod once;
 pub mod plan;
 pub mod replay;
 mod room;
@@ -46,7 +47,7 @@ const SUBMISSIONS_WAITING: usize = 256;
 /// longest that an acknowledgement waits for others.
 const EXCHANGES_AT_ONCE: usize = 4_096;
 
-/// Reports planned into one commit, beside the exchanges.
+/// Deliveries whose reports are planned into one commit, beside the exchanges.
 const REPORTS_AT_ONCE: usize = 4_096;
 
 /// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
@@ -232,9 +233,11 @@ impl Writer {
             exchanges += submission.len();
             submissions.push(submission);
         }
-        while self.unwritten.len() < REPORTS_AT_ONCE
+        let mut reports: usize = self.unwritten.iter().map(Report::deliveries).sum();
+        while reports < REPORTS_AT_ONCE
             && let Ok(report) = reported.try_recv()
         {
+            reports += report.deliveries();
             self.unwritten.push(report);
         }
         if submissions.is_empty() && self.unwritten.is_empty() {
@@ -289,6 +292,7 @@ impl Writer {
         }
         for report in &self.unwritten {
             match report {
+                Report::Begin(begin) => self.planner.begin(&mut plan, begin, now)?,
                 Report::Outcome(outcome) => self.planner.settle(&mut plan, outcome, now)?,
                 Report::Turn(turn) => self.planner.turn(&mut plan, turn, now)?,
             }

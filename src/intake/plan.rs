@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tracing::error;
 
-use super::logins;
+use super::{logins, once};
 use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
-use crate::route::Subscription;
+use crate::route::{OncePer, Subscription};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
-use crate::store::bell::{Bell, Rung};
-use crate::store::queue::{self, Outcome, Queue};
+use crate::store::bell::{Begun, Bell, Rung};
+use crate::store::queue::{self, Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
+use crate::store::standing::Begin;
 use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions, history};
 
 /// An endpoint, as intake sees it.
@@ -24,8 +25,12 @@ pub struct Route {
     pub name: Arc<str>,
     /// The event types it asked for.
     pub subscription: Subscription,
+    /// How often it hears of the same thing; `None` for always.
+    pub once_per: Option<OncePer>,
     /// Whether events of one session keep their order.
     pub in_session_order: bool,
+    /// Whether of the updates of a session that wait only the newest is kept.
+    pub coalesces_updates: bool,
     /// Rung when its queue has changed.
     pub bell: Arc<Bell>,
 }
@@ -186,10 +191,13 @@ impl Planner {
         now: i64,
     ) -> Result<(), StoreError> {
         let number = keep(plan, event, fact)?;
+        let mut seen = once::Seen::new(number);
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
             let Some(route) = &endpoint.route else { continue };
+            let wanted = route.subscription.wants(event.kind)
+                && seen.passes(&mut plan.draft, route.once_per.as_ref(), endpoint.id, now)?;
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
-            if !route.subscription.wants(event.kind) {
+            if !wanted {
                 queue.filter()?;
                 continue;
             }
@@ -197,9 +205,34 @@ impl Planner {
                 Some(record) if route.in_session_order => record.queued(endpoint.id, number),
                 _ => None,
             };
-            queue.push(number, now, after)?;
+            let arrival = Arrival { event: number, after, is_update: event.kind == EventType::SessionUpdate };
+            let replaced = match route.coalesces_updates {
+                true => queue.push_newest(arrival, now)?,
+                false => queue.push(arrival, now).map(|()| None)?,
+            };
             queue.placed().into_iter().for_each(|place| rung.placed(place));
+            if let Some(older) = replaced {
+                plan.draft.delete(records::exchange(endpoint.id, older));
+                history::settled(&mut plan.draft, &self.ids, endpoint.id, older)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Plans that attempts begin, of a delivery of those that are configured.
+    pub fn begin(&self, plan: &mut Plan<'_>, begin: &Begin, now: i64) -> Result<(), StoreError> {
+        let Some(at) = self.endpoints.iter().position(|endpoint| endpoint.id == begin.endpoint) else {
+            return Ok(());
+        };
+        let endpoint = &self.endpoints[at];
+        let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
+        let mut gone = Vec::new();
+        for event in &begin.events {
+            if !queue.begin(*event, now)? {
+                gone.push(*event);
+            }
+        }
+        plan.rung[at].begun.push(Begun { ticket: begin.ticket, gone });
         Ok(())
     }
 
@@ -253,6 +286,7 @@ impl Planner {
     ) -> Result<u64, StoreError> {
         let given_back = history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)?;
         logins::forget(&mut plan.draft, store, now)?;
+        once::forget(&mut plan.draft, store, now)?;
         Ok(given_back)
     }
 

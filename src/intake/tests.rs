@@ -16,6 +16,7 @@ use crate::store::standing::Report;
 use crate::store::{Bytes, Key};
 
 mod logins;
+mod model;
 mod stories;
 
 const START: u64 = 1;
@@ -50,7 +51,9 @@ fn route(name: &str, patterns: &[&str]) -> Route {
     Route {
         name: name.into(),
         subscription: Subscription::parse(patterns.iter().copied()).unwrap(),
+        once_per: None,
         in_session_order: true,
+        coalesces_updates: false,
         bell: Arc::new(Bell::default()),
     }
 }
@@ -81,7 +84,7 @@ fn take_in(planner: &Planner, store: &dyn Store, exchanges: &[Exchange]) -> Vec<
 fn settle(planner: &Planner, store: &dyn Store, endpoint: &str, event: EventNumber, then: Then) {
     let mut plan = planner.plan(store);
     let attempt = Attempt { at: 0, took_ms: 1, status: Some(200), error: None };
-    let outcome = Outcome { endpoint: planner.id(endpoint).unwrap(), event, attempt, then };
+    let outcome = Outcome { endpoint: planner.id(endpoint).unwrap(), event, attempt, then, exchange: None };
     planner.settle(&mut plan, &outcome, now()).unwrap();
     planner.ring(plan.commit(store, Durability::Lazy).unwrap());
 }
@@ -353,7 +356,7 @@ fn nothing_is_acknowledged_while_the_store_refuses_and_outcomes_still_pass() {
     assert_eq!(submit(vec![packet(START, "b", 0)]), Stored::No);
     assert!(intake.health.refusal().unwrap().error.contains("max_size"));
     let attempt = Attempt { at: 0, took_ms: 1, status: Some(200), error: None };
-    let outcome = Outcome { endpoint: id, event: 0, attempt, then: Then::Delivered };
+    let outcome = Outcome { endpoint: id, event: 0, attempt, then: Then::Delivered, exchange: None };
     intake.reports.send(Report::Outcome(outcome)).unwrap();
     while crm.bell.take().settled.is_empty() {
         thread::yield_now();

@@ -6,6 +6,7 @@
 //! way; a sender that leaves before that is noticed.
 
 mod behaviour;
+mod inflate;
 mod ledger;
 mod serve;
 
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 use crate::deliver::sign::{Signer, WEBHOOK_ID};
 use behaviour::Conduct;
 pub use behaviour::{Behaviour, How, When};
+use inflate::{Unpackable, unpacked};
 use ledger::Ledger;
 pub use ledger::{Facts, Novelty};
 
@@ -70,7 +72,7 @@ pub struct Received {
     pub answered: Answered,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// Its body, unpacked where it came compressed by gzip; it was verified as it came.
     pub body: Bytes,
 }
 
@@ -254,7 +256,19 @@ impl State {
                 Err(reason) => (Verdict::Refused(reason.to_string()), Some(StatusCode::UNAUTHORIZED)),
             },
         };
-        let body = body.unwrap_or_default();
+        let too_long = || format!("the body holds more than {MAX_BODY} bytes");
+        let (body, verdict, refusal) = match (body.map(|body| unpacked(&headers, body)), refusal) {
+            (Err(TooLong), _) => (Bytes::new(), verdict, refusal),
+            (Ok(Ok(body)), _) => (body, verdict, refusal),
+            (Ok(Err(_)), Some(_)) => (Bytes::new(), verdict, refusal),
+            (Ok(Err(Unpackable::TooLong)), None) => {
+                (Bytes::new(), Verdict::Refused(too_long()), Some(StatusCode::PAYLOAD_TOO_LARGE))
+            }
+            (Ok(Err(Unpackable::Broken)), None) => {
+                let reason = "the body is not compressed as its Content-Encoding says".to_owned();
+                (Bytes::new(), Verdict::Refused(reason), Some(StatusCode::BAD_REQUEST))
+            }
+        };
         let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
         let id = [WEBHOOK_ID, "idempotency-key"].into_iter().find_map(|name| headers.get(name).and_then(text));
         let facts = Facts::read(id, &body);

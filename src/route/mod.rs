@@ -1,5 +1,7 @@
-//! Which endpoints want which events.
+//! Which endpoints want which events, and how often.
 
+pub mod once_per;
 pub mod subscription;
 
+pub use once_per::OncePer;
 pub use subscription::Subscription;

@@ -6,6 +6,8 @@ use tokio::sync::Notify;
 
 use super::queue::Place;
 use super::records::EventNumber;
+#[cfg(doc)]
+use super::standing::Begin;
 
 /// Rung by the writer after a commit, heard by the endpoint's delivery. It holds at most what delivery has in hand and
 /// one place, so nothing grows while delivery is busy.
@@ -22,8 +24,19 @@ pub struct Rung {
     pub earliest: Option<Place>,
     /// Deliveries whose outcome is now in the store; delivery has held them back until then.
     pub settled: Vec<EventNumber>,
+    /// Attempts that may begin now.
+    pub begun: Vec<Begun>,
     /// How the endpoint stands was changed by somebody else.
     pub turned: bool,
+}
+
+/// The answer to a [`Begin`]: it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Its number.
+    pub ticket: u64,
+    /// Those of its events that are not to be sent: they were settled meanwhile, or another has taken their place.
+    pub gone: Vec<EventNumber>,
 }
 
 impl Rung {
@@ -34,7 +47,7 @@ impl Rung {
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.earliest.is_none() && self.settled.is_empty() && !self.turned
+        self.earliest.is_none() && self.settled.is_empty() && self.begun.is_empty() && !self.turned
     }
 }
 
@@ -48,8 +61,14 @@ impl Bell {
             let mut rung = self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             news.earliest.into_iter().for_each(|place| rung.placed(place));
             rung.settled.extend(news.settled);
+            rung.begun.extend(news.begun);
             rung.turned |= news.turned;
         }
+        self.notify.notify_one();
+    }
+
+    /// Wakes delivery, though nothing happened in its queue.
+    pub fn wake(&self) {
         self.notify.notify_one();
     }
 

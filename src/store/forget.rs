@@ -46,6 +46,7 @@ pub fn event(
             deliveries += 1;
         }
         draft.delete(records::done(*id, number));
+        draft.delete(records::exchange(*id, number));
     }
     let ids: Vec<EndpointId> = endpoints.iter().map(|(_, id)| *id).collect();
     history::release(draft, &ids, number, &record)?;
@@ -56,6 +57,7 @@ fn free(draft: &mut Draft<'_>, endpoint: EndpointId, event: EventNumber, now: i6
     let key = records::pending(endpoint, event);
     if let Some(mut freed) = draft.read::<Pending>(&key)?.filter(|freed| freed.waits) {
         freed.waits = false;
+        freed.previous = None;
         freed.due = now;
         draft.put(records::due(endpoint, now, event), Vec::new());
         draft.write(key, &freed);

@@ -47,6 +47,7 @@ pub fn forget(
                 let done = records::done(*endpoint, number);
                 if draft.get(&done)?.is_some() {
                     draft.delete(done);
+                    draft.delete(records::exchange(*endpoint, number));
                 }
             }
             if release(draft, endpoints, number, &record)? {
@@ -75,6 +76,7 @@ pub fn settled(
         return Ok(());
     }
     draft.delete(records::done(endpoint, event));
+    draft.delete(records::exchange(endpoint, event));
     let key = records::event(event);
     match draft.get(&key)? {
         Some(bytes) => {

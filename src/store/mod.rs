@@ -9,6 +9,7 @@ mod commit;
 pub mod draft;
 pub mod durable;
 mod engine;
+pub mod exchanges;
 pub mod forget;
 mod frame;
 pub mod fs;

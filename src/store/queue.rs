@@ -3,7 +3,11 @@
 //! A delivery is pending until it is settled: delivered or dead. Of each session only the first pending event of an
 //! endpoint has a due time; the later ones wait behind it as a chain ([`Pending::next`]), so that nothing is ever sent
 //! before what came before it, and nobody searches for what may go next. Every step keeps the endpoint's [`Tally`].
+//!
+//! That an attempt begins is written down before it is made ([`Queue::begin`]), so that one that a crash cut off is seen
+//! afterwards: only then can an event reach a receiver that took it twice.
 
+use super::exchanges::Kept;
 use super::records::{self, Attempt, EndpointId, EndpointRecord, EventNumber, Pending, Settled, Tally};
 use super::{Draft, Key, Store, StoreError};
 
@@ -26,7 +30,23 @@ pub struct Outcome {
     pub attempt: Attempt,
     /// What follows from it.
     pub then: Then,
+    /// Request and answer, where they are kept.
+    pub exchange: Option<Kept>,
 }
+
+/// An event that comes into a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its number.
+    pub event: EventNumber,
+    /// The last event of its session that was queued here.
+    pub after: Option<EventNumber>,
+    /// It only tells how a session goes on, so that a newer one of its kind says more.
+    pub is_update: bool,
+}
+
+/// What an attempt is said to have come to that had begun and never ended.
+pub const INTERRUPTED: &str = "radhook ended in the middle of it: the receiver may have taken it";
 
 /// What follows from an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +57,8 @@ pub enum Then {
     Retry(i64),
     /// It is given up.
     Dead,
+    /// Nothing: it was not sent after all.
+    Unsent,
 }
 
 impl<'d, 'a> Queue<'d, 'a> {
@@ -53,10 +75,14 @@ impl<'d, 'a> Queue<'d, 'a> {
     /// Writes down what came of an attempt.
     pub fn apply(&mut self, outcome: &Outcome, now: i64) -> Result<(), StoreError> {
         let attempt = outcome.attempt.clone();
+        if let Some(kept) = &outcome.exchange {
+            self.draft.write(records::exchange(self.id, outcome.event), kept);
+        }
         match outcome.then {
             Then::Delivered => self.deliver(outcome.event, attempt, now),
             Then::Retry(due) => self.postpone(outcome.event, attempt, due),
             Then::Dead => self.bury(outcome.event, attempt, now),
+            Then::Unsent => self.put_back(outcome.event),
         }
     }
 
@@ -68,30 +94,94 @@ impl<'d, 'a> Queue<'d, 'a> {
         })
     }
 
-    /// Queues an event, due `now`, or behind `after`: the last event of its session that was queued here, if that is
-    /// still pending.
-    pub fn push(&mut self, event: EventNumber, now: i64, after: Option<EventNumber>) -> Result<(), StoreError> {
-        let mut waits = false;
-        if let Some(after) = after {
-            let key = records::pending(self.id, after);
-            if let Some(mut ahead) = self.draft.read::<Pending>(&key)? {
-                ahead.next = Some(event);
-                self.draft.write(key, &ahead);
-                waits = true;
-            }
-        }
-        let pending = Pending { queued_at: now, due: now, waits, next: None, attempts: Default::default() };
-        self.put(event, &pending);
+    /// Queues an event, due `now`, or behind what its session still has pending here.
+    pub fn push(&mut self, arrival: Arrival, now: i64) -> Result<(), StoreError> {
+        let last = self.last_pending(arrival.after)?;
+        self.append(arrival, now, last)?;
         self.count(|tally| {
             tally.received += 1;
             tally.pending += 1;
         })
     }
 
+    /// As [`Queue::push`], but an update takes the place of the update that it would wait for, unless an attempt at that has
+    /// begun. Returns the one whose place was taken.
+    pub fn push_newest(&mut self, arrival: Arrival, now: i64) -> Result<Option<EventNumber>, StoreError> {
+        let last = self.last_pending(arrival.after)?;
+        let Some((older, pending)) = last.filter(|_| arrival.is_update) else {
+            return self.push(arrival, now).map(|()| None);
+        };
+        // Whoever waits and cannot tell for whom was queued before this was known.
+        if !pending.is_update || pending.begun.is_some() || (pending.waits && pending.previous.is_none()) {
+            return self.push(arrival, now).map(|()| None);
+        }
+        self.take(older)?;
+        let ahead = match pending.previous {
+            Some(previous) => self.draft.read(&records::pending(self.id, previous))?.map(|ahead| (previous, ahead)),
+            None => None,
+        };
+        self.append(arrival, now, ahead)?;
+        self.count(|tally| {
+            tally.received += 1;
+            tally.coalesced += 1;
+        })?;
+        Ok(Some(older))
+    }
+
+    /// The last pending event of the row that `after` stands in, if that is still pending.
+    fn last_pending(&self, after: Option<EventNumber>) -> Result<Option<(EventNumber, Pending)>, StoreError> {
+        let mut last = None;
+        let mut next = after;
+        while let Some(event) = next
+            && let Some(pending) = self.draft.read::<Pending>(&records::pending(self.id, event))?
+        {
+            next = pending.next;
+            last = Some((event, pending));
+        }
+        Ok(last)
+    }
+
+    /// Puts an event in, behind `ahead` where there is one.
+    fn append(&mut self, arrival: Arrival, now: i64, ahead: Option<(EventNumber, Pending)>) -> Result<(), StoreError> {
+        let Arrival { event, is_update, .. } = arrival;
+        let previous = ahead.as_ref().map(|(previous, _)| *previous);
+        if let Some((previous, mut ahead)) = ahead {
+            ahead.next = Some(event);
+            self.draft.write(records::pending(self.id, previous), &ahead);
+        }
+        self.put(event, &Pending { waits: previous.is_some(), previous, is_update, ..Pending::due(now) });
+        Ok(())
+    }
+
+    /// An attempt begins now. Says whether there is anything to attempt: it may have been settled, or another has taken its
+    /// place. An attempt that had begun before and never ended was cut off, which is written down and counted.
+    pub fn begin(&mut self, event: EventNumber, now: i64) -> Result<bool, StoreError> {
+        let key = records::pending(self.id, event);
+        let Some(mut pending) = self.draft.read::<Pending>(&key)? else { return Ok(false) };
+        let interrupted = pending.begun.replace(now);
+        if let Some(at) = interrupted {
+            pending.attempts.push(Attempt { at, took_ms: 0, status: None, error: Some(INTERRUPTED.to_owned()) });
+        }
+        self.draft.write(key, &pending);
+        if interrupted.is_some() {
+            self.count(|tally| tally.interrupted += 1)?;
+        }
+        Ok(true)
+    }
+
+    /// An attempt that was to begin was not made.
+    fn put_back(&mut self, event: EventNumber) -> Result<(), StoreError> {
+        let Some(mut pending) = self.take(event)? else { return Ok(()) };
+        pending.begun = None;
+        self.put(event, &pending);
+        Ok(())
+    }
+
     /// Queues an event again that was settled here before, or never came here: it is offered once more, and what became of
     /// it before is forgotten.
     pub fn push_again(&mut self, event: EventNumber, now: i64, after: Option<EventNumber>) -> Result<(), StoreError> {
         self.draft.delete(records::done(self.id, event));
+        self.draft.delete(records::exchange(self.id, event));
         let dead = records::dead(self.id, event);
         if self.draft.get(&dead)?.is_some() {
             self.draft.delete(dead);
@@ -101,7 +191,8 @@ impl<'d, 'a> Queue<'d, 'a> {
                 tally.dead -= 1;
             })?;
         }
-        self.push(event, now, after)
+        // What is told once more is told whole: no update of it gives way to another.
+        self.push(Arrival { event, after, is_update: false }, now)
     }
 
     /// An attempt failed; the next is due at `due`.
@@ -109,6 +200,7 @@ impl<'d, 'a> Queue<'d, 'a> {
         let Some(mut pending) = self.take(event)? else { return Ok(()) };
         pending.attempts.push(attempt);
         pending.due = due;
+        pending.begun = None;
         self.put(event, &pending);
         Ok(())
     }
@@ -147,7 +239,7 @@ impl<'d, 'a> Queue<'d, 'a> {
             return Ok(false);
         }
         self.draft.delete(key);
-        self.put(event, &Pending { queued_at: now, due: now, waits: false, next: None, attempts: Default::default() });
+        self.put(event, &Pending::due(now));
         self.count(|tally| {
             tally.dead -= 1;
             tally.pending += 1;
@@ -162,6 +254,7 @@ impl<'d, 'a> Queue<'d, 'a> {
             && let Some(mut freed) = self.take(next)?
         {
             freed.waits = false;
+            freed.previous = None;
             freed.due = now;
             self.put(next, &freed);
         }

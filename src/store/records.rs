@@ -13,7 +13,10 @@
 //! | `Y` time, login key | nothing: when the login is forgotten |
 //! | `B` source, 0, item | how far the source has read the item, in its own words |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
-//! | `R` endpoint | [`Standing`]: whether it fails or is disabled |
+//! | `R` endpoint | [`Standing`]: whether it fails, is disabled or verified |
+//! | `O` endpoint, key | until when no further event of this key passes `once_per` |
+//! | `Z` time, endpoint, key | nothing: when that is forgotten |
+//! | `W` endpoint, event | [`Kept`]: request and answer, word for word |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
 //! | `D` endpoint, event | [`Settled`]: a dead letter |
@@ -27,6 +30,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
+use super::exchanges::Kept;
+#[cfg(doc)]
 use super::standing::Standing;
 use super::{Key, StoreError};
 #[cfg(doc)]
@@ -37,11 +42,12 @@ use crate::event::{EventId, EventType, Limits};
 /// downgrade; the latter are refused in words.
 const VERSION: u8 = 2;
 
-/// Version 1 knew fewer fields at the end of some records. An absent field is read as empty: zero, none, false.
-const SHORTER_VERSION: u8 = 1;
+/// Records of this version lack the fields that were added since, which all stand at a record's end. Zero, absent, false and
+/// empty are written as one zero octet each, so that such a record with [`PADDING`] behind it reads as the present one.
+const UNPADDED: u8 = 1;
 
-/// More zeros than fields were added to any record since.
-const PADDING: usize = 64;
+/// More zero octets than fields were added to any record.
+const PADDING: [u8; 64] = [0; 64];
 
 /// The number the next event gets.
 pub const NEXT_EVENT: &[u8] = b"Mnext-event";
@@ -87,7 +93,7 @@ pub struct EndpointRecord {
     pub tally: Tally,
 }
 
-/// The conservation equation of one endpoint: `received = delivered + pending + dead + filtered`.
+/// The conservation equation of one endpoint: `received = delivered + pending + dead + filtered + coalesced`.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Events offered to it.
@@ -100,12 +106,17 @@ pub struct Tally {
     pub delivered: u64,
     /// Events given up, kept as dead letters.
     pub dead: u64,
+    /// Updates in whose place a newer one of their session was sent.
+    pub coalesced: u64,
+    /// Attempts that were cut off by an end of radhook, so that what they sent may have been taken and is sent again. No
+    /// part of the equation: the events are counted above.
+    pub interrupted: u64,
 }
 
 impl Tally {
     /// Whether every event received is accounted for.
     pub fn adds_up(&self) -> bool {
-        self.received == self.delivered + self.pending + self.dead + self.filtered
+        self.received == self.delivered + self.pending + self.dead + self.filtered + self.coalesced
     }
 }
 
@@ -122,6 +133,29 @@ pub struct Pending {
     pub next: Option<EventNumber>,
     /// What was tried.
     pub attempts: Attempts,
+    /// An attempt has begun, at this time in milliseconds since 1970, and how it ended is not written down: it is under
+    /// way, or was cut off.
+    pub begun: Option<i64>,
+    /// The event that this one waits for.
+    pub previous: Option<EventNumber>,
+    /// A newer update of its session may take its place.
+    pub is_update: bool,
+}
+
+impl Pending {
+    /// One that is queued `at` this time, due at once and alone.
+    pub fn due(at: i64) -> Self {
+        Self {
+            queued_at: at,
+            due: at,
+            waits: false,
+            next: None,
+            attempts: Attempts::default(),
+            begun: None,
+            previous: None,
+            is_update: false,
+        }
+    }
 }
 
 /// A delivery that has ended, well or not.
@@ -287,6 +321,28 @@ pub fn done(endpoint: EndpointId, event: EventNumber) -> Key {
     key(b'H', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
 }
 
+/// The key of a request and its answer.
+pub fn exchange(endpoint: EndpointId, event: EventNumber) -> Key {
+    key(b'W', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
+}
+
+/// The key of what passed `once_per`.
+pub fn once(endpoint: EndpointId, of: &[u8; 16]) -> Key {
+    key(b'O', &[&endpoint.to_be_bytes(), of])
+}
+
+/// The key by which it is found when it is to be forgotten.
+pub fn once_end(at: i64, endpoint: EndpointId, of: &[u8; 16]) -> Key {
+    key(b'Z', &[&ordered(at), &endpoint.to_be_bytes(), of])
+}
+
+/// The parts of a [`once_end`] key.
+pub fn read_once_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
+    let rest = key.strip_prefix(b"Z")?.get(8..)?;
+    let (endpoint, of) = rest.split_first_chunk::<4>()?;
+    Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
+}
+
 /// The event in a [`pending`], [`dead`] or [`done`] key.
 pub fn read_event_of(key: &[u8]) -> Option<EventNumber> {
     Some(EventNumber::from_be_bytes(key.get(5..)?.try_into().ok()?))
@@ -325,16 +381,16 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 
 /// Reads a record's bytes.
 pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
-    if let Some((&SHORTER_VERSION, record)) = bytes.split_first() {
-        let padded = [record, &[0; PADDING]].concat();
-        return match postcard::take_from_bytes(&padded) {
-            Ok((record, rest)) if rest.len() <= PADDING => Ok(record),
-            Ok((_, rest)) => Err(unreadable(key, format!("{} trailing bytes", rest.len() - PADDING))),
-            Err(error) => Err(unreadable(key, error.to_string())),
-        };
-    }
+    let padded;
+    let (bytes, spare) = match bytes.first() {
+        Some(&UNPADDED) => {
+            padded = [bytes, &PADDING].concat();
+            (padded.as_slice(), PADDING.len())
+        }
+        _ => (bytes, 0),
+    };
     let (record, rest) = open(key, bytes)?;
-    if rest.is_empty() { Ok(record) } else { Err(unreadable(key, format!("{} trailing bytes", rest.len()))) }
+    if rest.len() <= spare { Ok(record) } else { Err(unreadable(key, format!("{} trailing bytes", rest.len()))) }
 }
 
 impl EventRecord {
@@ -354,7 +410,7 @@ impl EventRecord {
 
 fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a [u8]), StoreError> {
     match bytes.split_first() {
-        Some((&(VERSION | SHORTER_VERSION), record)) => {
+        Some((&(UNPADDED | VERSION), record)) => {
             postcard::take_from_bytes(record).map_err(|error| unreadable(key, error.to_string()))
         }
         Some((other, _)) => Err(unreadable(key, format!("record version {other}; this radhook reads {VERSION}"))),

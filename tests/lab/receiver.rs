@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 const LONG: Duration = Duration::from_secs(60);
 
 fn standard(secret: &str) -> Signer {
-    Signer::new(&SignatureOptions::Standard { secrets: vec![Secret::new(secret)] }).unwrap()
+    Signer::new(&SignatureOptions::Standard { secrets: vec![Secret::new(secret).into()] }).unwrap()
 }
 
 struct Lab {
@@ -116,7 +116,7 @@ async fn a_request_that_is_not_believed_gets_401_and_its_reason() {
 #[tokio::test]
 async fn a_signature_of_the_body_alone_is_verified_too() {
     let scheme = SignatureOptions::HmacSha256 {
-        secrets: vec![Secret::new("key")],
+        secrets: vec![Secret::new("key").into()],
         header: HeaderName::from_static("x-signature"),
         prefix: "sha256=".to_owned(),
     };

@@ -35,7 +35,7 @@ fn stderr(output: &Output) -> &str {
 }
 
 fn standard(secret: &str) -> Signer {
-    Signer::new(&SignatureOptions::Standard { secrets: vec![Secret::new(secret)] }).unwrap()
+    Signer::new(&SignatureOptions::Standard { secrets: vec![Secret::new(secret).into()] }).unwrap()
 }
 
 mod verify {
@@ -84,7 +84,7 @@ mod verify {
         let secret = file("secret", "key\n");
         let body = file("body", "{}");
         let scheme = SignatureOptions::HmacSha256 {
-            secrets: vec![Secret::new("key")],
+            secrets: vec![Secret::new("key").into()],
             header: HeaderName::from_static("x-sig"),
             prefix: "sha256=".to_owned(),
         };

@@ -1,6 +1,6 @@
 //! An HTTP receiver inside the test: takes every POST at once, counts it, and keeps its body when asked to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,10 @@ use tokio::runtime::Runtime;
 
 use super::process::PATIENCE;
 
-/// Listens on a free loopback port until dropped.
+/// A free port of loopback.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Listens until dropped.
 pub struct HttpSink {
     address: SocketAddr,
     taken: Arc<AtomicUsize>,
@@ -32,21 +35,26 @@ struct Shared {
 impl HttpSink {
     /// Keeps the bodies, for tests that look at them.
     pub fn start() -> Self {
-        Self::with_bodies(true)
+        Self::listen(ANYWHERE, true)
     }
 
     /// Counts only, for tests that send more than they want to hold.
     pub fn counting() -> Self {
-        Self::with_bodies(false)
+        Self::counting_at(ANYWHERE)
     }
 
-    fn with_bodies(keep: bool) -> Self {
+    /// As [`HttpSink::counting`], on an address of the caller's own.
+    pub fn counting_at(address: SocketAddr) -> Self {
+        Self::listen(address, false)
+    }
+
+    fn listen(address: SocketAddr, keep: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime starts");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback takes a TCP listener");
+        let listener = runtime.block_on(TcpListener::bind(address)).expect("loopback takes a TCP listener");
         let address = listener.local_addr().expect("a bound listener has an address");
         let taken = Arc::new(AtomicUsize::new(0));
         let (sender, bodies) = channel();

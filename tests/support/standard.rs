@@ -1,4 +1,5 @@
-//! `tests/receivers/standard.py`: a receiver that verifies with somebody else's implementation of the signature.
+//! `tests/receivers/standard.py` and `standard.mjs`: receivers that verify with other people's implementations of the
+//! signature.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,8 +46,19 @@ impl StandardReceiver {
     /// Listens on a port it had before, as a receiver does that was down for a while.
     pub fn start_on(port: u16, secret: &str) -> Self {
         let mut command = Command::new(python());
-        command.arg(fixture("receivers/standard.py")).args(["--port", &port.to_string()]).env("WEBHOOK_SECRET", secret);
-        let process = Process::start("standard.py", &mut command);
+        command.arg(fixture("receivers/standard.py")).args(["--port", &port.to_string()]);
+        Self::run("standard.py", command, secret)
+    }
+
+    /// The one in JavaScript, on a free port.
+    pub fn start_in_node(secret: &str) -> Self {
+        let mut command = Command::new("node");
+        command.arg(fixture("receivers/standard.mjs")).arg(prepared("test-node"));
+        Self::run("standard.mjs", command, secret)
+    }
+
+    fn run(name: &str, mut command: Command, secret: &str) -> Self {
+        let process = Process::start(name, command.env("WEBHOOK_SECRET", secret));
         let ready = process.wait_until_line("its port", |line| line.starts_with("ready "));
         let port = ready["ready ".len()..].parse().expect("ready is followed by the port");
         Self { process, port }
@@ -86,8 +98,13 @@ fn delivery(line: &str) -> Option<Delivery> {
 
 /// The interpreter of the environment that tests/run makes beside the build.
 pub fn python() -> PathBuf {
+    prepared("test-python/bin/python")
+}
+
+/// What tests/run makes beside the build.
+fn prepared(path: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's directory for tests has a parent");
-    let python = target.join("test-python/bin/python");
-    assert!(python.exists(), "{} is missing: `tests/run --prepare` makes it", python.display());
-    python
+    let path = target.join(path);
+    assert!(path.exists(), "{} is missing: `tests/run --prepare` makes it", path.display());
+    path
 }

@@ -71,6 +71,8 @@ pub struct Endpoint {
     pub pending: u64,
     pub dead: u64,
     pub filtered: u64,
+    pub coalesced: u64,
+    pub interrupted: u64,
     pub in_flight: u64,
     pub last_error: Option<String>,
 }
@@ -86,7 +88,8 @@ impl Status {
 impl Endpoint {
     /// Promise 4: whatever came in is somewhere.
     pub fn assert_adds_up(&self) {
-        assert_eq!(self.received, self.delivered + self.pending + self.dead + self.filtered, "{self:?}");
+        let accounted_for = self.delivered + self.pending + self.dead + self.filtered + self.coalesced;
+        assert_eq!(self.received, accounted_for, "{self:?}");
     }
 }
 

@@ -56,7 +56,7 @@ impl Witness {
 
     /// Listens again.
     pub fn up(&mut self) {
-        let secrets = vec![Secret::new(SECRET)];
+        let secrets = vec![Secret::new(SECRET).into()];
         let signer = Signer::new(&SignatureOptions::Standard { secrets }).expect("the secret is one");
         let tolerance = Some(Duration::from_secs(300));
         let options = ReceiverOptions { listen: self.address, signer: Some(signer), tolerance };

@@ -131,12 +131,12 @@ impl Stage {
             format!("{} facts: {} events, each stored once", packets.facts, endpoint.received),
             endpoint.received == packets.facts,
         );
-        let EndpointStatus { received, delivered, pending, dead, filtered, .. } = *endpoint;
+        let EndpointStatus { received, delivered, pending, dead, filtered, coalesced, .. } = *endpoint;
         entry(
             format!(
                 "received {received} = delivered {delivered} + pending {pending} + dead {dead} + filtered {filtered}"
             ),
-            received == delivered + pending + dead + filtered && delivered == packets.facts,
+            received == delivered + pending + dead + filtered + coalesced && delivered == packets.facts,
         );
         let Summary { requests, taken, failed, refused, repeats, out_of_order, .. } = *receiver;
         entry(

@@ -15,6 +15,7 @@ use super::target::{TargetArgs, invent};
 use super::{plan, probe};
 use crate::admin::client::{AdminClient, AdminError};
 use crate::admin::deliveries::{Page, Selection};
+use crate::admin::selection::Meant;
 use crate::admin::status::Status;
 use crate::cli::arguments::{duration, secret_from};
 use crate::cli::config::ConfigArg;
@@ -214,7 +215,8 @@ impl Sight<'_> {
     }
 
     fn look(&self, kind: EventType) -> Result<Option<(String, String)>, AdminError> {
-        let mut selection = Selection { kind: Some(kind), since: Some(self.since), ..Selection::default() };
+        let meant = Meant { kind: Some(kind), since: Some(self.since), ..Meant::default() };
+        let mut selection = Selection { meant, ..Selection::default() };
         loop {
             let page: Page = self.admin.get("/api/v1/deliveries/show", &selection)?;
             let ours = |event: &str| event.contains(self.user);

@@ -133,8 +133,9 @@ fn fetched(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOptions> {
 
 /// Where tokens come from. Passwords travel there, so that it is https or this host.
 fn address(table: &mut Reader<'_>, egress: &Egress) -> Option<Url> {
+    let node = table.node("url");
     let url: Url = table.required("url", "\"https://login.example.com/token\"", url)?;
-    judge(table.scope(), egress, &url, table.place_of("url"));
+    node.inspect(|node| judge(table.scope(), egress, &url, node));
     if url.scheme() == "http" && !stays_here(&url) {
         let what = "`url` is http to another host, which sends the password unencrypted";
         table.scope().problem(table.place_of("url"), what, "use https".to_owned());
@@ -155,7 +156,7 @@ fn token(scope: &Scope<'_>, node: &Node) -> Option<Secret> {
 }
 
 /// RFC 7617 §2: a colon ends the user's name.
-fn username(name: &str) -> Result<String, Complaint> {
+pub(super) fn username(name: &str) -> Result<String, Complaint> {
     if name.contains(':') {
         return Err(Complaint::new("which holds a colon", "a user's name of Basic authentication cannot"));
     }

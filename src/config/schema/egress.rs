@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::client::network;
 use super::url::address;
 use crate::config::reader::{Reader, Scope};
-use crate::config::tree::Place;
+use crate::config::tree::Node;
 use crate::config::value::{list, parsed};
 use crate::deliver::egress::Egress;
 
@@ -27,10 +27,11 @@ pub(super) fn options(top: &mut Reader<'_>) -> Arc<Egress> {
 }
 
 /// Refuses a URL with an address in it that requests may not go to; names are judged when they are resolved.
-pub(super) fn judge(scope: &Scope<'_>, egress: &Egress, url: &Url, place: Place) {
+pub(super) fn judge(scope: &Scope<'_>, egress: &Egress, url: &Url, node: &Node) {
     if let Some(address) = address(url)
         && let Some(why) = egress.refusal(address)
     {
-        scope.problem(place, format!("`url` leads to {address}: {why}"), "requests never go there".to_owned());
+        let what = format!("`{}` leads to {address}: {why}", node.key);
+        scope.problem(node.place, what, "requests never go there".to_owned());
     }
 }

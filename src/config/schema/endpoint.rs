@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::headers::{OURS, headers};
-use super::url::{stays_here, url};
-use super::{auth, egress, signature};
+use super::url::url;
+use super::{auth, dispatch, egress, proxy, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
@@ -19,7 +19,8 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, DEFAULT_DISABLE_AFTER, EndpointOptions, Order, Rate, RetryOptions, SignatureOptions,
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, ProxyOptions, Rate, RetryOptions,
+    SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::Subscription;
@@ -57,6 +58,9 @@ const DEFAULT_SCHEDULE: [Duration; 5] = [
     Duration::from_secs(12 * 3_600),
 ];
 
+/// Below a second nothing would ever be tried again; beyond a year there is no difference.
+const MAX_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(365 * 86_400);
+
 /// Zero is never.
 const DISABLE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(365 * 86_400);
 
@@ -77,22 +81,20 @@ pub(super) const METHODS: &[(&str, Method)] = &[
 
 const ORDERS: &[(&str, Order)] = &[("session", Order::Session), ("none", Order::None)];
 
-/// Formats of the design that come later.
-const LATER_FORMATS: &[&str] = &[
-    "cloudevents",
-    "cloudevents-binary",
-    "template",
-    "ironwifi",
-    "iacbox",
-    "signin",
-    "purple",
-    "bt",
-    "rlm_rest",
-    "openwisp",
+const COMPRESSIONS: &[(&str, Compression)] = &[("none", Compression::None), ("gzip", Compression::Gzip)];
+
+const FORMATS: &[(&str, Format)] = &[
+    (Format::Native.name(), Format::Native),
+    (Format::Ndjson.name(), Format::Ndjson),
+    (Format::CloudEvents.name(), Format::CloudEvents),
+    (Format::CloudEventsBinary.name(), Format::CloudEventsBinary),
 ];
 
+/// Formats of the design that come later.
+const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "purple", "bt", "rlm_rest", "openwisp"];
+
 /// Keys of the design that come later.
-const LATER: &[&str] = &["when", "once_per", "batch", "verify", "log_bodies", "body", "content_type"];
+const LATER: &[&str] = &["when", "body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
 const MADE: [EventType; 22] = [
@@ -121,7 +123,12 @@ const MADE: [EventType; 22] = [
 ];
 
 /// All endpoints; `None` where there is no such table. `posted`: a source takes events of any type.
-pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>) -> Option<Vec<Endpoint>> {
+pub(super) fn endpoints(
+    top: &mut Reader<'_>,
+    node: Option<&Arc<str>>,
+    posted: bool,
+    egress: &Arc<Egress>,
+) -> Option<Vec<Endpoint>> {
     let mut names = Claims::new();
     top.tables("endpoint", MAX_ENDPOINTS, |table| {
         table.later(LATER);
@@ -132,13 +139,14 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         }
         let url = table.required("url", "\"https://crm.example.com/hooks\"", url);
         let insecure_http = table.or("insecure_http", flag, false);
-        if let Some(url) = &url {
-            judge_plain_http(table, url, insecure_http);
-            egress::judge(table.scope(), egress, url, table.place_of("url"));
+        let proxy = proxy::proxy(table, egress);
+        if let (Some(url), Some(node)) = (&url, table.node("url")) {
+            judge_plain_http(table, url, proxy.as_ref(), insecure_http);
+            egress::judge(table.scope(), egress, url, node);
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
         let subscription = subscription(table, posted);
-        table.optional("format", one_of(&[("native", ())], LATER_FORMATS));
+        let format = table.or("format", one_of(FORMATS, LATER_FORMATS), Format::default());
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
         let order = table.or("order", one_of(ORDERS, &[]), Order::default());
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
@@ -153,9 +161,18 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
             None => Some(AuthOptions::None),
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
+        proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
+        let compression = table.or("compression", one_of(COMPRESSIONS, &[]), Compression::default());
+        refuse_encoded_twice(table, compression, &headers);
         let signature = table.table("signature", signature::options).flatten();
         refuse_signed_twice(table, &signature, &headers);
+        refuse_attributes(table, format, &signature, &headers);
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
+        let batch = dispatch::batch(table, format);
+        let coalesces_updates = dispatch::coalesces_updates(table, order);
+        let once_per = dispatch::once_per(table);
+        let verify = dispatch::verify(table, node);
+        let log_bodies = table.or("log_bodies", flag, false);
         let tls = table.table("tls", |tls| {
             let ca = tls.optional("ca", authorities);
             (ca, tls.or("min_version", one_of(TLS_VERSIONS, &[]), false))
@@ -163,10 +180,13 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
         let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {
             subscription,
+            once_per,
+            coalesces_updates,
             delivery: EndpointOptions {
                 name: name?,
                 url: url?,
                 method,
+                format,
                 timeout,
                 order,
                 concurrency,
@@ -177,16 +197,21 @@ pub(super) fn endpoints(top: &mut Reader<'_>, posted: bool, egress: &Arc<Egress>
                 auth: auth?,
                 signature,
                 retry,
+                batch,
+                verify,
+                log_bodies,
                 ca,
                 tls13_only,
                 egress: Arc::clone(egress),
+                proxy,
+                compression,
             },
         })
     })
 }
 
-fn judge_plain_http(table: &Reader<'_>, url: &Url, insecure_http: bool) {
-    if url.scheme() != "http" || stays_here(url) {
+fn judge_plain_http(table: &Reader<'_>, url: &Url, proxy: Option<&ProxyOptions>, insecure_http: bool) {
+    if url.scheme() != "http" || proxy::stays_here_by(url, proxy) {
         return;
     }
     let (scope, place) = (table.scope(), table.place_of("url"));
@@ -246,12 +271,39 @@ fn refuse_signed_twice(
     }
 }
 
+/// Where the event's attributes are headers, no other header may look like one of them.
+fn refuse_attributes(
+    table: &Reader<'_>,
+    format: Format,
+    signature: &Option<SignatureOptions>,
+    headers: &[(HeaderName, HeaderValue)],
+) {
+    let is_attribute = |name: &HeaderName| format == Format::CloudEventsBinary && name.as_str().starts_with("ce-");
+    let what = |name| format!("the header {name} would be an attribute of the event with format = \"{format}\"");
+    for (name, _) in headers.iter().filter(|(name, _)| is_attribute(name)) {
+        table.scope().problem(table.place_of("headers"), what(name), "choose a name without ce-".to_owned());
+    }
+    if let Some(SignatureOptions::HmacSha256 { header, .. }) = signature
+        && is_attribute(header)
+    {
+        table.scope().problem(table.place_of("signature"), what(header), "choose another `header`".to_owned());
+    }
+}
+
 /// `Authorization` can be said once.
 fn refuse_authorized_twice(table: &Reader<'_>, auth: Option<&AuthOptions>, headers: &[(HeaderName, HeaderValue)]) {
     let shows = !matches!(auth, None | Some(AuthOptions::None | AuthOptions::Mtls { .. }));
     if shows && headers.iter().any(|(name, _)| name == http::header::AUTHORIZATION) {
         let what = "`auth` and `headers` both set Authorization";
         table.scope().problem(table.place_of("auth"), what, "keep one of them".to_owned());
+    }
+}
+
+/// What a body is compressed by can be said once, and truly.
+fn refuse_encoded_twice(table: &Reader<'_>, compression: Compression, headers: &[(HeaderName, HeaderValue)]) {
+    if compression != Compression::None && headers.iter().any(|(name, _)| name == http::header::CONTENT_ENCODING) {
+        let what = "`compression` and `headers` both set Content-Encoding";
+        table.scope().problem(table.place_of("compression"), what, "keep one of them".to_owned());
     }
 }
 
@@ -278,11 +330,12 @@ fn retry(table: &mut Reader<'_>) -> RetryOptions {
     RetryOptions {
         schedule: table.or("schedule", schedule, DEFAULT_SCHEDULE.to_vec()),
         jitter: table.or("jitter", number(JITTER), DEFAULT_JITTER),
+        max_age: table.optional("max_age", duration(MAX_AGE)),
     }
 }
 
 fn default_retry() -> RetryOptions {
-    RetryOptions { schedule: DEFAULT_SCHEDULE.to_vec(), jitter: DEFAULT_JITTER }
+    RetryOptions { schedule: DEFAULT_SCHEDULE.to_vec(), jitter: DEFAULT_JITTER, max_age: None }
 }
 
 /// A PEM file with at least one certificate.

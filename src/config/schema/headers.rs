@@ -22,6 +22,7 @@ pub(super) const OURS: &[&str] = &[
     "host",
     "idempotency-key",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",

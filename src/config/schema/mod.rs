@@ -4,10 +4,12 @@
 pub(super) mod admin;
 mod auth;
 mod client;
+mod dispatch;
 mod egress;
 mod endpoint;
 mod headers;
 mod listen;
+mod proxy;
 mod sessions;
 mod signature;
 mod source;
@@ -44,7 +46,7 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let sources = source::sources(top, store.as_ref().map(|store| &*store.path));
     let posted = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Local(_)));
     let egress = egress::options(top);
-    let endpoints = endpoint::endpoints(top, posted, &egress);
+    let endpoints = endpoint::endpoints(top, node.as_ref(), posted, &egress);
     let dictionary = dictionary(top);
     let sessions = sessions::options(top);
     let admin = admin::options(top);

@@ -5,16 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
 
 use crate::config::reader::{Reader, Scope};
-use crate::config::secret::secret;
+use crate::config::secret::{file, secret};
 use crate::config::tree::Node;
 use crate::config::units::Complaint;
 use crate::config::value::{one_of, one_or_more, parsed};
 use crate::deliver::options::SignatureOptions;
-use crate::deliver::sign::Signer;
+use crate::deliver::sign::{KeySource, MAX_KEYS, Signer, keys};
 use crate::secret::Secret;
-
-/// The most active secrets. A rotation needs two; each costs a signature and a place in the header of every attempt.
-const MAX_SECRETS: usize = 8;
 
 /// Below 16 bytes an HMAC key can be searched for. Standard Webhooks asks for 24.
 const SHORT_KEY: usize = 16;
@@ -43,9 +40,15 @@ const SCHEMES: &[(&str, Scheme)] =
 /// The signature of an endpoint; `None` inside where a problem was noted.
 pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
     let scheme = table.required("scheme", "\"standard\"", one_of(SCHEMES, &[]));
-    let key = |scope: &Scope<'_>, node: &Node| key(scope, node, scheme?);
-    let secrets = one_or_more("a secret, or an array of them", MAX_SECRETS, key);
+    let source = |scope: &Scope<'_>, node: &Node| source(scope, node, scheme?);
+    let secrets = one_or_more("a secret, or an array of them", MAX_KEYS, source);
     let secrets = table.required("secret", "{ file = \"crm.key\" }", secrets);
+    let count: usize = secrets.iter().flatten().map(|source| source.keys().len()).sum();
+    if count > MAX_KEYS {
+        let what = format!("`secret` has {count} secrets with those in its files, and at most {MAX_KEYS} are allowed");
+        table.scope().problem(table.place_of("secret"), what, "remove those that have ended".to_owned());
+        return None;
+    }
     let header = table.optional("header", parsed("the name of a header in quotes", header));
     let prefix = table.optional("prefix", parsed("a text in quotes", prefix));
     match scheme? {
@@ -73,24 +76,43 @@ fn refuse_header(table: &Reader<'_>, scheme: &str) {
     }
 }
 
-/// A signing key; short ones are warned about. `whsec_` promises base64 to the scheme that knows it: anything else after
-/// it is a slip of copying, which every receiver would stumble over.
-fn key(scope: &Scope<'_>, node: &Node, scheme: Scheme) -> Option<Secret> {
-    let secret = secret(scope, node)?;
+/// A secret, or the secrets in a file, one a line.
+fn source(scope: &Scope<'_>, node: &Node, scheme: Scheme) -> Option<KeySource> {
+    let whole = secret(scope, node)?;
+    let Some(path) = file(scope, node) else {
+        judge(scope, node, &format!("`{}`", node.key), &whole, scheme)?;
+        return Some(whole.into());
+    };
+    let unusable = |error: keys::LineError| {
+        scope.problem(node.place, format!("`{}`: {}:{error}", node.key, path.display()), None);
+    };
+    let lines = keys::numbered(whole.expose()).map_err(unusable).ok()?;
+    let judged = lines.into_iter().map(|(line, key)| {
+        let named = format!("`{}`: {}:{line}", node.key, path.display());
+        judge(scope, node, &named, &key.secret, scheme).map(|()| key)
+    });
+    // All of them are judged, whatever the first is.
+    let keys: Vec<Option<keys::Key>> = judged.collect();
+    Some(KeySource::File { keys: keys.into_iter().collect::<Option<_>>()?, path })
+}
+
+/// Whether it is a signing key; short ones are warned about. `whsec_` promises base64 to the scheme that knows it: anything
+/// else after it is a slip of copying, which every receiver would stumble over.
+fn judge(scope: &Scope<'_>, node: &Node, named: &str, secret: &Secret, scheme: Scheme) -> Option<()> {
     if scheme == Scheme::Ed25519 {
-        let usable = Signer::new(&SignatureOptions::Ed25519 { secrets: vec![secret.clone()] }).is_ok();
+        let usable = Signer::new(&SignatureOptions::Ed25519 { secrets: vec![secret.clone().into()] }).is_ok();
         if !usable || secret.expose().starts_with(PUBLIC) {
-            let what = format!("`{}` is no private key of Ed25519", node.key);
+            let what = format!("{named} is no private key of Ed25519");
             scope.problem(node.place, what, "write whsk_ and the base64 of 32 random bytes".to_owned());
             return None;
         }
-        return Some(secret);
+        return Some(());
     }
     let length = match secret.expose().strip_prefix(WHSEC) {
         Some(encoded) if scheme == Scheme::Standard => match STANDARD.decode(encoded) {
             Ok(key) if !key.is_empty() => key.len(),
             _ => {
-                let what = format!("`{}` begins with whsec_, and what follows is not base64", node.key);
+                let what = format!("{named} begins with whsec_, and what follows is not base64");
                 scope.problem(node.place, what, "copy it whole, with its = at the end".to_owned());
                 return None;
             }
@@ -98,10 +120,10 @@ fn key(scope: &Scope<'_>, node: &Node, scheme: Scheme) -> Option<Secret> {
         _ => secret.expose().len(),
     };
     if length < SHORT_KEY {
-        let what = format!("this signing key has only {length} bytes");
+        let what = format!("{named} has only {length} bytes");
         scope.warn(node.place, what, "use 24 or more random bytes, such as whsec_ and their base64".to_owned());
     }
-    Some(secret)
+    Some(())
 }
 
 fn header(text: &str) -> Result<HeaderName, Complaint> {

@@ -17,7 +17,11 @@ pub(super) fn url(scope: &Scope<'_>, node: &Node) -> Option<Url> {
         return None;
     };
     let refuse = |what: String, help: &str| {
-        scope.problem(node.place, format!("`url` {what}"), Some(help.to_owned()).filter(|help| !help.is_empty()));
+        scope.problem(
+            node.place,
+            format!("`{}` {what}", node.key),
+            Some(help.to_owned()).filter(|help| !help.is_empty()),
+        );
     };
     if text.len() > MAX_URL {
         refuse(format!("has {} bytes, and at most {MAX_URL} are allowed", text.len()), "");
@@ -35,7 +39,11 @@ pub(super) fn url(scope: &Scope<'_>, node: &Node) -> Option<Url> {
         return None;
     }
     if !url.username().is_empty() || url.password().is_some() {
-        refuse("holds a user name or password".to_owned(), "credentials belong in an Authorization header");
+        let help = match &*node.key {
+            "proxy" => "write them apart: proxy = { url = \"…\", username = \"…\", password = { file = \"…\" } }",
+            _ => "credentials belong in an Authorization header",
+        };
+        refuse("holds a user name or password".to_owned(), help);
     }
     if url.fragment().is_some() {
         refuse("has a fragment, which is never sent".to_owned(), "remove what begins with #");

@@ -40,9 +40,13 @@ pub(super) fn example_directory() -> TempDir {
 
 /// Reads a form of the example, with the environment it asks for; answers with the keys of the schema too.
 fn read_example(text: &str) -> (Result<Config, Vec<Remark>>, BTreeSet<String>, Table) {
-    let directory = example_directory();
-    let files = Files::of(directory.path(), &[("radhook.toml", text)]);
-    let credentials = directory.path().as_os_str().to_owned();
+    read_example_in(example_directory().path(), text)
+}
+
+/// As [`read_example`], beside these files.
+fn read_example_in(directory: &Path, text: &str) -> (Result<Config, Vec<Remark>>, BTreeSet<String>, Table) {
+    let files = Files::of(directory, &[("radhook.toml", text)]);
+    let credentials = directory.as_os_str().to_owned();
     let environment = move |name: &str| match name {
         "SIEM_KEY" => Some("sixteen bytes or more".into()),
         "CREDENTIALS_DIRECTORY" => Some(credentials.clone()),
@@ -71,7 +75,7 @@ fn holds(table: &Table, path: &str) -> bool {
 fn the_example_loads_as_it_stands_and_with_every_setting_switched_on() {
     read_example(EXAMPLE).0.unwrap();
     let config = read_example(&all_settings()).0.unwrap();
-    assert_eq!(config.endpoints.len(), 7);
+    assert_eq!(config.endpoints.len(), 8);
     assert_eq!(&*config.node, "radhook-1");
     assert!(config.admin.token.is_some() && config.endpoints[0].delivery.ca.is_some());
 }
@@ -131,8 +135,10 @@ fn the_page_names_every_event_type() {
 
 #[test]
 fn the_example_shows_the_defaults() {
-    let shown = read_example(EXAMPLE).0.unwrap();
-    let bare = read_example(
+    let directory = example_directory();
+    let shown = read_example_in(directory.path(), EXAMPLE).0.unwrap();
+    let bare = read_example_in(
+        directory.path(),
         "[[client]]\nname = \"freeradius\"\naddress = \"127.0.0.1\"\nsecret = { file = \"radius-secret\" }\n\
          [[source]]\ntype = \"accounting\"\nlisten = \"0.0.0.0:1813\"\n\
          [[endpoint]]\nname = \"crm\"\nurl = \"https://crm.example.com/hooks/wifi\"\n\

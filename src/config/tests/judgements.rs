@@ -223,7 +223,7 @@ fn weak_but_valid_choices_are_warned_about() {
          session.resumed, session.lost, session.revoked, session.limit_exceeded, \
          nas.on, nas.off, coa.ack, coa.nak, disconnect.ack, disconnect.nak, system.userlimit_exceeded, \
          endpoint.disabled, endpoint.enabled, endpoint.recovered, delivery.exhausted",
-            "x.toml:6:45: this signing key has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
+            "x.toml:6:45: `secret` has only 5 bytes; use 24 or more random bytes, such as whsec_ and their base64",
         ]
     );
     let posts = "[[source]]\ntype = \"local\"\nlisten = \"unix:/run/local.sock\"\n\
@@ -236,5 +236,77 @@ fn weak_but_valid_choices_are_warned_about() {
          put a TLS proxy in front, or use a Unix socket",
             "x.toml:3:9: this token has only 5 bytes; use 16 or more random characters",
         ]
+    );
+}
+
+#[test]
+fn a_proxy_is_scheme_host_and_port_and_has_both_credentials_or_none() {
+    let good = |keys: &str| endpoint_says(keys, &[]);
+    good("proxy = \"http://proxy.example.com:3128\"");
+    good("proxy = \"https://[2001:db8::1]:3129/\"");
+    good("proxy = { url = \"http://10.0.0.1:3128\", username = \"radhook\", password = { env = \"CRM_SECRET\" } }");
+    endpoint_says("proxy = 3128", &["x.toml:4:9: `proxy` must be a table, found the integer 3128"]);
+    endpoint_says(
+        "proxy = {}",
+        &["x.toml:4:9: [endpoint.proxy] needs `url`; add url = \"http://proxy.example.com:3128\""],
+    );
+    endpoint_says(
+        "proxy = \"socks5://10.0.0.1\"",
+        &["x.toml:4:9: `proxy` has the scheme \"socks5\"; only https and http are spoken"],
+    );
+    endpoint_says(
+        "proxy = \"http://radhook:sesame@proxy.example.com\"",
+        &["x.toml:4:9: `proxy` holds a user name or password; write them apart: \
+           proxy = { url = \"…\", username = \"…\", password = { file = \"…\" } }"],
+    );
+    endpoint_says(
+        "proxy = { url = \"http://proxy.example.com/crm\" }",
+        &["x.toml:4:17: `url` of a proxy has a path; write scheme, host and port: \"http://proxy.example.com:3128\""],
+    );
+    endpoint_says(
+        "proxy = { url = \"http://proxy.example.com\", username = \"radhook\" }",
+        &["x.toml:4:56: `proxy` has a username and no password; add password"],
+    );
+    endpoint_says(
+        "proxy = { url = \"http://proxy.example.com\", password = \"open sesame, please\" }",
+        &["x.toml:4:56: `proxy` has a password and no username; add username"],
+    );
+}
+
+#[test]
+fn what_a_body_is_compressed_by_is_said_once() {
+    let headers = "headers = { Content-Encoding = \"gzip\" }";
+    endpoint_says(&format!("{headers}\ncompression = \"none\""), &[]);
+    endpoint_says(
+        &format!("{headers}\ncompression = \"gzip\""),
+        &["x.toml:5:15: `compression` and `headers` both set Content-Encoding; keep one of them"],
+    );
+}
+
+#[test]
+fn the_addresses_of_proxy_and_receiver_are_both_judged() {
+    let why = "link-local, where cloud hosts serve their metadata; requests never go there";
+    endpoint_says("proxy = \"http://169.254.1.1\"", &[&format!("x.toml:4:9: `proxy` leads to 169.254.1.1: {why}")]);
+    says(
+        "[[endpoint]]\nname = \"x\"\nurl = \"https://169.254.1.1/\"\nproxy = \"http://10.0.0.1:3128\"",
+        &[&format!("x.toml:3:7: `url` leads to 169.254.1.1: {why}")],
+    );
+}
+
+#[test]
+fn what_stays_here_does_not_by_a_proxy_elsewhere() {
+    let to_loopback = "[[endpoint]]\nname = \"x\"\nurl = \"http://127.0.0.1/\"\n";
+    says(&format!("{to_loopback}proxy = \"http://127.0.0.1:3128\""), &[]);
+    says(
+        &format!("{to_loopback}proxy = \"http://proxy.example.com:3128\""),
+        &[
+            "x.toml:3:7: `url` is http to another host, which sends everything unencrypted; use https, or set insecure_http = true",
+        ],
+    );
+    let auth = "auth = { type = \"token\", url = \"http://127.0.0.1/\", field = \"t\" }";
+    endpoint_says(&format!("{auth}\nproxy = \"http://localhost:3128\""), &[]);
+    endpoint_says(
+        &format!("{auth}\nproxy = \"http://10.0.0.1:3128\""),
+        &["x.toml:4:8: `auth` asks for its token by http, which the proxy would see with its password; use https"],
     );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::deliver::options::{Order, RetryOptions, SignatureOptions};
+use crate::deliver::options::{Format, Order, RetryOptions, SignatureOptions};
 use crate::event::EventType;
 use crate::listen::Address;
 use crate::source::client::Requirement;
@@ -125,10 +125,71 @@ fn secrets_come_from_files_the_environment_and_credentials() {
     let files = Files::of(directory.path(), &[("radhook.toml", SMALLEST), ("x.toml", text)]);
     let (config, _) = read(Ok(files), &environment, schema::config).unwrap();
     let Some(SignatureOptions::Standard { secrets }) = &config.endpoints[1].delivery.signature else { panic!() };
-    let exposed: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose()).collect();
+    let keys: Vec<_> = secrets.iter().flat_map(|source| source.keys()).collect();
+    let exposed: Vec<&[u8]> = keys.iter().map(|key| key.secret.expose()).collect();
     let expected: [&[u8]; 5] =
         [b"with a newline", b"  spaces stay  ", b"from the environment", b"credential", b"inline"];
     assert_eq!(exposed, expected);
+}
+
+#[test]
+fn a_file_of_signing_secrets_holds_one_a_line_and_its_mistakes_are_told_with_file_and_line() {
+    let endpoint = |name: &str, scheme: &str, secret: &str| {
+        let signature = format!("signature = {{ scheme = \"{scheme}\", secret = {secret} }}");
+        format!("[[endpoint]]\nname = \"{name}\"\nurl = \"https://example.com\"\n{signature}\n")
+    };
+    let with = |lines: &str, scheme: &str, secret: &str| {
+        directory(&[("radhook.toml", &format!("{SMALLEST}{}", endpoint("x", scheme, secret))), ("x.key", lines)])
+    };
+    let one = "{ file = \"x.key\" }";
+
+    let good = with("newest hunter2 of all\n\nolder hunter2, still good until 2026-11-26T10:00:00Z\n", "standard", one);
+    let (config, _) = load(&main_file(&good)).unwrap();
+    let source = &config.endpoints[1].delivery.signature.as_ref().unwrap().secrets()[0];
+    assert_eq!(source.file(), Some(&*good.path().join("x.key")));
+    let keys: Vec<_> = source.keys().iter().map(|key| (key.secret.expose().to_vec(), key.until)).collect();
+    let end = "2026-11-26T10:00:00Z".parse().unwrap();
+    let expected = [("newest hunter2 of all", None), ("older hunter2, still good", Some(end))];
+    assert_eq!(keys, expected.map(|(secret, until)| (secret.as_bytes().to_vec(), until)));
+
+    let key = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    for (lines, scheme, secret, told) in [
+        (
+            "hunter2 until 2026-11-26T10:00:00Z",
+            "standard",
+            one,
+            "x.key:1: the first secret is the newest and has no `until`, or nothing would sign after it",
+        ),
+        (
+            "new\nhunter2 until 2026-11",
+            "hmac-sha256",
+            one,
+            "x.key:2: what follows `until` is not a time such as 2026-11-26T10:00:00Z",
+        ),
+        (
+            "sixteen bytes or more\n\nwhsec_hunter2! until 2026-11-26T10:00:00Z",
+            "standard",
+            one,
+            "x.key:3 begins with whsec_, and what follows is not base64; copy it whole, with its = at the end",
+        ),
+        (
+            &format!("{key}\nwhsk_hunter2"),
+            "ed25519",
+            one,
+            "x.key:2 is no private key of Ed25519; write whsk_ and the base64 of 32 random bytes",
+        ),
+        ("\n \n", "standard", one, "x.key:1: there is no secret"),
+    ] {
+        let told = format!("radhook.toml:16:{}: `secret`: {told}", 37 + scheme.len());
+        assert_eq!(problems(&with(lines, scheme, secret)), [told], "{lines}");
+    }
+    let eight = "sixteen bytes or more\n".repeat(8);
+    let directory = with(&eight, "standard", "[\"sixteen bytes or more\", { file = \"x.key\" }]");
+    assert_eq!(
+        problems(&directory),
+        ["radhook.toml:16:45: `secret` has 9 secrets with those in its files, and at most 8 are allowed; \
+          remove those that have ended"]
+    );
 }
 
 #[test]
@@ -247,17 +308,18 @@ fn a_client_is_known_by_its_network_and_every_setting_arrives() {
 #[test]
 fn every_setting_of_an_endpoint_arrives() {
     let text = "[[endpoint]]\nname = \"x\"\nurl = \"http://localhost:8080/a?b=c\"\nmethod = \"PUT\"\nevents = [\"nas.*\"]\n\
-        timeout = \"3s\"\norder = \"none\"\nconcurrency = 2\nenabled = false\nheaders = { X-Site = \"lobby\" }\n\
+        timeout = \"3s\"\norder = \"none\"\nformat = \"ndjson\"\nconcurrency = 2\nenabled = false\nheaders = { X-Site = \"lobby\" }\n\
         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"X-Sig\", prefix = \"v=\" }\n\
         retry = { schedule = [], jitter = 1 }\n";
     let (config, _) = read_text(&format!("{SMALLEST}{text}")).unwrap();
-    let Endpoint { subscription, delivery } = &config.endpoints[1];
+    let Endpoint { subscription, delivery, .. } = &config.endpoints[1];
     assert!(subscription.wants(EventType::NasOn) && !subscription.wants(EventType::SessionStart));
     assert_eq!((delivery.url.as_str(), delivery.method.as_str()), ("http://localhost:8080/a?b=c", "PUT"));
     assert_eq!((delivery.timeout, delivery.order), (Duration::from_secs(3), Order::None));
+    assert_eq!(delivery.format, Format::Ndjson);
     assert_eq!((delivery.concurrency, delivery.enabled), (2, false));
     assert_eq!(delivery.headers, [("x-site".parse().unwrap(), "lobby".parse().unwrap())]);
-    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0 });
+    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0, max_age: None });
     let Some(SignatureOptions::HmacSha256 { header, prefix, .. }) = &delivery.signature else { panic!() };
     assert_eq!((header.as_str(), prefix.as_str()), ("x-sig", "v="));
 }

@@ -32,18 +32,48 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:1:2: `company` at the top level is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
-        "batch = { max_events = 10 }",
-        &["x.toml:4:1: `batch` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
+        "when = \"session.duration > 60\"",
+        &["x.toml:4:1: `when` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
         "format = \"purple\"",
-        &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; write \"native\""],
+        &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; \
+           choose from native, ndjson, cloudevents, cloudevents-binary"],
     );
     endpoint_says(
         "headers = { X-A = \"{{ user.name }}\" }",
         &["x.toml:4:19: the value of the header X-A is a template, which this version of radhook does not know yet; \
            only fixed values are sent"],
     );
+}
+
+#[test]
+fn what_says_how_events_go_out_is_checked_before_they_do() {
+    let refused = |line: &str, said: &str| endpoint_says(line, &[said]);
+    refused("batch = { max_events = 0 }", "x.toml:4:24: `max_events` is 0, and must be from 1 to 20000");
+    refused("batch = { max_bytes = \"1B\" }", "x.toml:4:23: `max_bytes` is 1B, and must be from 1KiB to 16MiB");
+    refused(
+        "format = \"cloudevents-binary\"\nbatch = { max_events = 2 }",
+        "x.toml:5:24: the format cloudevents-binary has no form for several events in one request; \
+         choose another `format`, or remove it",
+    );
+    refused(
+        "once_per = { key = [\"user.name\", \"usr.mail\"], window = \"1h\" }",
+        "x.toml:4:34: `key` is \"usr.mail\", which is no field of an event; write it like \"user.name\" or \"client.mac\"",
+    );
+    refused(
+        "once_per = { key = \"user.name\" }",
+        "x.toml:4:12: [endpoint.once_per] needs `window`; add window = \"24h\"",
+    );
+    refused(
+        "verify_origin = \"a.example\"",
+        "x.toml:4:17: `verify_origin` has no meaning without verify = \"cloudevents\"; remove it",
+    );
+    refused(
+        "verify = \"cloudevents\"\nverify_origin = \"a b\"",
+        "x.toml:5:17: `verify_origin` is \"a b\", which is no DNS name; write it like \"radhook.example.com\"",
+    );
+    refused("retry = { max_age = \"0s\" }", "x.toml:4:21: `max_age` is 0s, and must be from 1s to 365d");
 }
 
 #[test]
@@ -187,6 +217,25 @@ fn rates_and_authentication_are_checked_before_they_fail_in_the_night() {
         "auth = { type = \"token\", url = \"http://10.0.0.9/\", field = \"t\" }",
         &["x.toml:4:32: `url` is http to another host, which sends the password unencrypted; use https"],
     );
+}
+
+#[test]
+fn a_header_that_would_be_an_attribute_of_a_binary_cloudevent_is_refused() {
+    let headers = "headers = { CE-Subject = \"x\", X-A = \"y\" }";
+    endpoint_says(
+        &format!("format = \"cloudevents-binary\"\n{headers}"),
+        &["x.toml:5:11: the header ce-subject would be an attribute of the event with \
+           format = \"cloudevents-binary\"; choose a name without ce-"],
+    );
+    endpoint_says(
+        "format = \"cloudevents-binary\"\n\
+         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"ce-signature\" }",
+        &["x.toml:5:13: the header ce-signature would be an attribute of the event with \
+           format = \"cloudevents-binary\"; choose another `header`"],
+    );
+    for format in ["native", "ndjson", "cloudevents"] {
+        endpoint_says(&format!("format = \"{format}\"\n{headers}"), &[]);
+    }
 }
 
 #[test]

@@ -13,12 +13,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::Client;
+use reqwest::Url;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use super::client::{PRODUCT, describe};
+use super::client::PRODUCT;
+use super::connections::Http;
 use super::options::{AuthOptions, OAuth2Options, TokenOptions};
 use crate::secret::Secret;
 use answer::{Granted, oauth2, token};
@@ -82,7 +83,7 @@ impl Authorizer {
     }
 
     /// What goes into `Authorization`, fetched first where need be.
-    pub async fn header(&self, http: &Client) -> Result<Option<HeaderValue>, AuthError> {
+    pub(super) async fn header(&self, http: &Http) -> Result<Option<HeaderValue>, AuthError> {
         match &self.0 {
             Kind::Nothing => Ok(None),
             Kind::Fixed(value) => Ok(Some(value.clone())),
@@ -103,7 +104,7 @@ impl Authorizer {
 }
 
 impl Fetched {
-    async fn token(&self, http: &Client) -> Result<HeaderValue, AuthError> {
+    async fn token(&self, http: &Http) -> Result<HeaderValue, AuthError> {
         // Held while fetching: the others wait, and then find it here.
         let mut kept = self.kept.lock().await;
         let now = Instant::now();
@@ -136,10 +137,17 @@ impl Fetched {
 }
 
 impl From {
-    async fn fetch(&self, http: &Client) -> Result<Granted, String> {
+    fn url(&self) -> &Url {
+        match self {
+            Self::Token(options) => &options.url,
+            Self::OAuth2(options) => &options.url,
+        }
+    }
+
+    async fn fetch(&self, http: &Http) -> Result<Granted, String> {
         let request = match self {
             Self::Token(options) => {
-                let mut request = http.request(options.method.clone(), options.url.clone()).headers(common());
+                let mut request = http.client.request(options.method.clone(), options.url.clone()).headers(common());
                 if options.method != Method::GET || !options.body.is_empty() {
                     request = request.header(CONTENT_TYPE, options.content_type.clone()).body(options.filled_body());
                 }
@@ -158,7 +166,7 @@ impl From {
                 form.extend(options.scope.iter().map(|scope| ("scope", scope.clone())));
                 form.extend(options.audience.iter().map(|audience| ("audience", audience.clone())));
                 let encoded = form_urlencoded(&form);
-                let mut request = http.post(options.url.clone()).headers(common()).body(encoded);
+                let mut request = http.client.post(options.url.clone()).headers(common()).body(encoded);
                 request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
                 // RFC 6749 §2.3.1: both halves are form-encoded before they become user and password.
                 let (id, secret) =
@@ -169,13 +177,16 @@ impl From {
                 request
             }
         };
-        let mut answer = request.send().await.map_err(|error| describe(&error))?;
+        let mut answer = request.send().await.map_err(|error| http.describe(&error))?;
         let status = answer.status();
+        if let Some(reason) = http.answered_by_proxy(self.url(), status.as_u16()) {
+            return Err(reason);
+        }
         if !status.is_success() {
             return Err(format!("the authentication server answered {}", status.as_u16()));
         }
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|error| describe(&error))? {
+        while let Some(part) = answer.chunk().await.map_err(|error| http.describe(&error))? {
             if body.len() + part.len() > MAX_ANSWER {
                 return Err(format!("the authentication server's answer has more than {MAX_ANSWER} bytes"));
             }
@@ -212,7 +223,7 @@ fn common() -> HeaderMap {
 }
 
 /// `Basic` and the base64 of user and password (RFC 7617).
-fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
+pub(super) fn basic(username: &str, password: &Secret) -> Option<HeaderValue> {
     let pair = [username.as_bytes(), b":", password.expose()].concat();
     sensitive(format!("Basic {}", STANDARD.encode(pair)).as_bytes())
 }

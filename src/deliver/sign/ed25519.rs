@@ -46,6 +46,11 @@ impl Pair {
         format!("{PUBLIC}{}", STANDARD.encode(self.verifying.as_bytes()))
     }
 
+    /// Whether there is a private key.
+    pub fn can_sign(&self) -> bool {
+        self.signing.is_some()
+    }
+
     /// The base64 of the signature; none without a private key.
     pub fn sign(&self, content: &[u8]) -> Option<String> {
         Some(STANDARD.encode(self.signing.as_ref()?.sign(content).to_bytes()))

@@ -9,6 +9,9 @@ pub enum SignError {
     /// No secret is set.
     #[error("a signature needs at least one secret")]
     NoSecret,
+    /// More secrets than a header can carry.
+    #[error("there are {0} secrets, and at most {max} are allowed", max = super::MAX_KEYS)]
+    TooMany(usize),
     /// A secret is empty; everybody can sign with an empty key.
     #[error("secret {number} is empty")]
     EmptySecret {

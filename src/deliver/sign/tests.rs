@@ -10,8 +10,8 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-fn secrets(secrets: &[&str]) -> Vec<Secret> {
-    secrets.iter().map(|secret| Secret::new(*secret)).collect()
+fn secrets(secrets: &[&str]) -> Vec<KeySource> {
+    secrets.iter().map(|secret| Secret::new(*secret).into()).collect()
 }
 
 fn standard(with: &[&str]) -> Signer {
@@ -168,4 +168,48 @@ fn ed25519_is_verified_by_the_public_key_alone() {
     for unfit in ["whsk_", "whsk_AAAA", "whpk_AAAA", SECRET, "raw", &PRIVATE.replace("nW", "n!")] {
         assert!(asymmetric(&[PRIVATE, unfit]).is_err(), "{unfit}");
     }
+}
+
+/// A new secret, and an old one that signs until `SIGNED_AT`.
+fn rotated() -> Vec<KeySource> {
+    let new = Key { secret: Secret::new(RAW), until: None };
+    let old = Key { secret: Secret::new(SECRET), until: Some(at(SIGNED_AT)) };
+    vec![KeySource::File { path: "crm.key".into(), keys: vec![new, old] }]
+}
+
+#[test]
+fn a_secret_that_has_ended_neither_signs_nor_verifies() {
+    let header = HeaderName::from_static(DEFAULT_HEADER);
+    let schemes = [
+        (SignatureOptions::Standard { secrets: rotated() }, WEBHOOK_SIGNATURE, ' '),
+        (
+            SignatureOptions::HmacSha256 { secrets: rotated(), header: header.clone(), prefix: "v=".into() },
+            DEFAULT_HEADER,
+            ',',
+        ),
+    ];
+    for (options, header, border) in schemes {
+        let signer = Signer::new(&options).unwrap();
+        let only = |secret: &str| Signer::new(&options.with_secrets(vec![Secret::new(secret).into()])).unwrap();
+        let at_its_end: HeaderMap = signer.sign(ID, at(SIGNED_AT), BODY).unwrap().into_iter().collect();
+        let after: HeaderMap = signer.sign(ID, at(SIGNED_AT + 1), BODY).unwrap().into_iter().collect();
+        let signatures = |headers: &HeaderMap| headers[header].to_str().unwrap().split(border).count();
+        assert_eq!((signatures(&at_its_end), signatures(&after)), (2, 1));
+        let verifies = |secret, headers| only(secret).verify(headers, BODY, None, at(SIGNED_AT)).is_ok();
+        assert!(verifies(RAW, &at_its_end) && verifies(SECRET, &at_its_end));
+        assert!(verifies(RAW, &after) && !verifies(SECRET, &after));
+        let old: HeaderMap = only(SECRET).sign(ID, at(SIGNED_AT), BODY).unwrap().into_iter().collect();
+        assert_eq!(signer.verify(&old, BODY, None, at(SIGNED_AT)), Ok(()));
+        let refused = signer.verify(&old, BODY, None, at(SIGNED_AT + 1)).unwrap_err().to_string();
+        assert!(refused.contains("secrets tried: 1"), "{refused}");
+    }
+    let [newest, old] = [PRIVATE.to_owned(), format!("whsk_{}", STANDARD.encode([7; 32]))];
+    let keys = vec![
+        Key { secret: Secret::new(newest), until: None },
+        Key { secret: Secret::new(old), until: Some(at(SIGNED_AT)) },
+    ];
+    let pairs = SignatureOptions::Ed25519 { secrets: vec![KeySource::File { path: "crm.key".into(), keys }] };
+    let signer = Signer::new(&pairs).unwrap();
+    let signatures = |now| signer.sign(ID, at(now), BODY).unwrap()[2].1.to_str().unwrap().split(' ').count();
+    assert_eq!((signatures(SIGNED_AT), signatures(SIGNED_AT + 1)), (2, 1));
 }

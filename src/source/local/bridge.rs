@@ -147,6 +147,7 @@ fn submit(all: Vec<Handed>, intake: &Sender<Submission>, stop: &AtomicBool) -> b
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use super::*;
@@ -161,14 +162,20 @@ mod tests {
         let (sender, intake) = crossbeam_channel::bounded::<Submission>(1);
         let bridge = Bridge::start(sender).unwrap();
         let end = bridge.end();
+        let begun = Arc::new(AtomicUsize::new(0));
         let requests: Vec<_> = (0..100)
             .map(|_| {
-                let end = end.clone();
-                tokio::spawn(async move { end.hand_in(Brought::default(), soon()).await })
+                let (end, begun) = (end.clone(), Arc::clone(&begun));
+                tokio::spawn(async move {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    end.hand_in(Brought::default(), soon()).await
+                })
             })
             .collect();
-        // On one thread: behind this, all of them have handed in.
-        tokio::task::yield_now().await;
+        // On one thread: whoever has begun has handed in. The runtime may come back here before all of them have.
+        while begun.load(Ordering::Relaxed) < requests.len() {
+            tokio::task::yield_now().await;
+        }
         let writer = std::thread::spawn(move || {
             let mut submissions = 0;
             for submission in intake {

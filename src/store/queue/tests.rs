@@ -8,6 +8,14 @@ fn attempt() -> Attempt {
     Attempt { at: 0, took_ms: 1, status: Some(500), error: None }
 }
 
+fn arrival(event: EventNumber, after: Option<EventNumber>) -> Arrival {
+    Arrival { event, after, is_update: false }
+}
+
+fn update(event: EventNumber, after: EventNumber) -> Arrival {
+    Arrival { event, after: Some(after), is_update: true }
+}
+
 fn change<T>(store: &MemoryStore, change: impl FnOnce(&mut Queue<'_, '_>) -> Result<T, StoreError>) -> T {
     let mut draft = Draft::new(store);
     let id = register(&mut draft, "crm").unwrap();
@@ -40,10 +48,10 @@ fn endpoints_keep_their_numbers_whatever_the_order_they_come_in() {
 #[test]
 fn later_events_of_a_session_wait_for_the_earlier_ones() {
     let store = MemoryStore::default();
-    change(&store, |queue| queue.push(1, 10, None));
-    change(&store, |queue| queue.push(2, 11, Some(1)));
-    change(&store, |queue| queue.push(3, 12, Some(2)));
-    change(&store, |queue| queue.push(4, 13, None));
+    change(&store, |queue| queue.push(arrival(1, None), 10));
+    change(&store, |queue| queue.push(arrival(2, Some(1)), 11));
+    change(&store, |queue| queue.push(arrival(3, Some(2)), 12));
+    change(&store, |queue| queue.push(arrival(4, None), 13));
     assert_eq!(ready(&store, 100), [1, 4]);
     change(&store, |queue| queue.postpone(1, attempt(), 1000));
     assert_eq!(ready(&store, 100), [4]);
@@ -52,43 +60,117 @@ fn later_events_of_a_session_wait_for_the_earlier_ones() {
     assert_eq!(ready(&store, 2000), [4, 2]);
     change(&store, |queue| queue.bury(2, attempt(), 1002));
     assert_eq!(ready(&store, 2000), [4, 3], "a dead letter does not hold up its session for ever");
-    assert_eq!(tally(&store), Tally { received: 4, filtered: 0, pending: 2, delivered: 1, dead: 1 });
+    assert_eq!(tally(&store), Tally { received: 4, pending: 2, delivered: 1, dead: 1, ..Tally::default() });
 }
 
 #[test]
 fn a_dead_letter_comes_back_once() {
     let store = MemoryStore::default();
-    change(&store, |queue| queue.push(1, 10, None));
+    change(&store, |queue| queue.push(arrival(1, None), 10));
     change(&store, |queue| queue.bury(1, attempt(), 20));
     assert!(change(&store, |queue| queue.revive(1, 30)));
     assert_eq!(ready(&store, 30), [1]);
     change(&store, |queue| queue.deliver(1, attempt(), 40));
     assert!(!change(&store, |queue| queue.revive(1, 50)));
-    assert_eq!(tally(&store), Tally { received: 1, filtered: 0, pending: 0, delivered: 1, dead: 0 });
+    assert_eq!(tally(&store), Tally { received: 1, delivered: 1, ..Tally::default() });
 }
 
 #[test]
 fn settling_twice_counts_once() {
     let store = MemoryStore::default();
-    change(&store, |queue| queue.push(1, 10, None));
+    change(&store, |queue| queue.push(arrival(1, None), 10));
     for _ in 0..2 {
         change(&store, |queue| queue.deliver(1, attempt(), 20));
         change(&store, |queue| queue.bury(1, attempt(), 20));
         change(&store, |queue| queue.postpone(1, attempt(), 20));
     }
-    assert_eq!(tally(&store), Tally { received: 1, filtered: 0, pending: 0, delivered: 1, dead: 0 });
+    assert_eq!(tally(&store), Tally { received: 1, delivered: 1, ..Tally::default() });
     assert!(ready(&store, 100).is_empty());
 }
 
 #[test]
 fn only_the_last_attempts_are_kept_and_all_are_counted() {
     let store = MemoryStore::default();
-    change(&store, |queue| queue.push(1, 0, None));
+    change(&store, |queue| queue.push(arrival(1, None), 0));
     (1..=20).for_each(|at| change(&store, |queue| queue.postpone(1, Attempt { at, ..attempt() }, at)));
     change(&store, |queue| queue.bury(1, Attempt { at: 21, ..attempt() }, 21));
     let key = records::dead(0, 1);
     let dead: Settled = records::decode(&key, &store.get(&key).unwrap().unwrap()).unwrap();
     assert_eq!((dead.attempts.count, dead.attempts.last.len(), dead.attempts.last[0].at), (21, 8, 14));
+}
+
+#[test]
+fn of_the_updates_that_wait_only_the_newest_is_kept_and_never_one_that_is_under_way() {
+    let store = MemoryStore::default();
+    change(&store, |queue| queue.push(arrival(1, None), 10));
+    assert_eq!(change(&store, |queue| queue.push_newest(update(2, 1), 11)), None, "a start never gives way");
+    assert_eq!(change(&store, |queue| queue.push_newest(update(3, 2), 12)), Some(2));
+    assert_eq!(change(&store, |queue| queue.push_newest(update(4, 3), 13)), Some(3));
+    assert_eq!(change(&store, |queue| queue.push_newest(arrival(5, Some(4)), 14)), None, "a stop takes nobody's place");
+    assert_eq!(ready(&store, 100), [1]);
+    change(&store, |queue| queue.deliver(1, attempt(), 20));
+    assert_eq!(ready(&store, 100), [4], "the update that stands for all");
+    assert!(change(&store, |queue| queue.begin(4, 21)));
+    assert!(!change(&store, |queue| queue.begin(3, 21)), "its place was taken");
+    change(&store, |queue| queue.deliver(4, attempt(), 22));
+    assert_eq!(ready(&store, 100), [5]);
+    change(&store, |queue| queue.deliver(5, attempt(), 23));
+    assert_eq!(tally(&store), Tally { received: 5, delivered: 3, coalesced: 2, ..Tally::default() });
+    assert!(tally(&store).adds_up());
+
+    // The first of its session here: it is due, and gives way until an attempt at it begins.
+    change(&store, |queue| queue.push_newest(Arrival { event: 6, after: None, is_update: true }, 30));
+    assert_eq!(change(&store, |queue| queue.push_newest(update(7, 6), 31)), Some(6));
+    assert_eq!(due(&store, 0, (i64::MIN, 0), 100, 10).unwrap(), [(31, 7)]);
+    change(&store, |queue| queue.begin(7, 32));
+    assert_eq!(change(&store, |queue| queue.push_newest(update(8, 7), 33)), None);
+    change(&store, |queue| queue.postpone(7, attempt(), 1_000));
+    assert_eq!(change(&store, |queue| queue.push_newest(update(9, 8), 34)), Some(8));
+    assert_eq!(ready(&store, 2_000), [7]);
+    change(&store, |queue| queue.deliver(7, attempt(), 1_000));
+    assert_eq!(ready(&store, 2_000), [9]);
+    assert!(tally(&store).adds_up());
+}
+
+#[test]
+fn an_attempt_that_never_ended_is_written_down_and_counted_when_the_next_begins() {
+    let store = MemoryStore::default();
+    change(&store, |queue| queue.push(arrival(1, None), 10));
+    assert!(change(&store, |queue| queue.begin(1, 20)));
+    assert_eq!(tally(&store).interrupted, 0);
+    assert!(change(&store, |queue| queue.begin(1, 50)), "radhook was killed in between");
+    change(&store, |queue| queue.deliver(1, attempt(), 60));
+    let key = records::done(0, 1);
+    let done: Settled = records::decode(&key, &store.get(&key).unwrap().unwrap()).unwrap();
+    assert_eq!((done.attempts.count, done.attempts.last[0].at), (2, 20));
+    assert_eq!(done.attempts.last[0].error.as_deref(), Some(INTERRUPTED));
+    assert_eq!(tally(&store), Tally { received: 1, delivered: 1, interrupted: 1, ..Tally::default() });
+    // One that was not made after all is none.
+    change(&store, |queue| queue.push(arrival(2, None), 70));
+    change(&store, |queue| queue.begin(2, 71));
+    let unsent = Outcome { endpoint: 0, event: 2, attempt: attempt(), then: Then::Unsent, exchange: None };
+    change(&store, |queue| queue.apply(&unsent, 72));
+    assert_eq!(ready(&store, 100), [2]);
+    change(&store, |queue| queue.begin(2, 73));
+    assert_eq!(tally(&store).interrupted, 1);
+}
+
+#[test]
+fn records_written_before_fields_were_added_are_read_as_if_those_were_empty() {
+    #[derive(serde::Serialize)]
+    struct Tally1(u64, u64, u64, u64, u64);
+    #[derive(serde::Serialize)]
+    struct Pending1(i64, i64, bool, Option<EventNumber>, records::Attempts);
+    let old = |record: Vec<u8>| [vec![1], record].concat();
+    let tally = old(postcard::to_allocvec(&(7_u32, Tally1(10, 1, 2, 3, 4))).unwrap());
+    let expected = Tally { received: 10, filtered: 1, pending: 2, delivered: 3, dead: 4, ..Tally::default() };
+    assert_eq!(records::decode::<EndpointRecord>(b"N", &tally).unwrap(), EndpointRecord { id: 7, tally: expected });
+    let attempts = records::Attempts { count: 1, last: vec![attempt()] };
+    let pending = old(postcard::to_allocvec(&Pending1(5, 6, true, Some(9), attempts.clone())).unwrap());
+    let expected = Pending { queued_at: 5, due: 6, waits: true, next: Some(9), attempts, ..Pending::due(0) };
+    assert_eq!(records::decode::<Pending>(b"P", &pending).unwrap(), expected);
+    let longer = [tally, vec![1; 40]].concat();
+    assert!(records::decode::<EndpointRecord>(b"N", &longer).is_err());
 }
 
 /// One thing that can happen to a queue, its delivery picked by a number taken modulo the candidates.
@@ -137,7 +219,7 @@ proptest! {
                 Step::Push { session } => {
                     let session = usize::from(session);
                     events += 1;
-                    change(&store, |queue| queue.push(events, now, last[session]));
+                    change(&store, |queue| queue.push(arrival(events, last[session]), now));
                     last[session] = Some(events);
                     waiting[session].push(events);
                     seen.received += 1;
