@@ -46,7 +46,9 @@ impl Planner {
         let Some(moves) = meaning.moves(record.as_ref(), nas.as_ref()) else { return Ok(Known::default()) };
         let begins = match moves {
             Move::Opens => true,
-            Move::Goes | Move::Returns => record.as_ref().is_some_and(|record| !record.is_listed),
+            Move::Goes | Move::Returns => {
+                record.as_ref().is_some_and(|record| !record.is_listed || record.learns_user(meaning))
+            }
             Move::Late | Move::AfterStop => false,
         };
         let ends = moves == Move::Goes && meaning.status == Some(Status::Stop);

@@ -14,7 +14,7 @@ use crate::store::sessions as keys;
 use crate::store::{Store, StoreError};
 
 /// How many sessions one piece looks at: some milliseconds of the writer's time.
-pub const PIECE: usize = 500;
+pub const PIECE: usize = 250;
 
 /// How many sessions of one user a Disconnect is looked for among.
 const SESSIONS_OF_USER: usize = 256;

@@ -111,7 +111,6 @@ impl Card {
     /// Takes from late news what nothing newer has said.
     pub(super) fn fill(&mut self, late: Self) {
         self.multi_id = self.multi_id.take().or(late.multi_id);
-        self.user = self.user.take().or(late.user);
         self.ip = self.ip.or(late.ip);
         if self.ipv6.is_empty() {
             self.ipv6 = late.ipv6;

@@ -163,6 +163,12 @@ impl Record {
         Progress { delta, rate: Some(rate).filter(|rate| *rate != Rate::default()), noticed }
     }
 
+    /// Whether a packet is the first to say whose session it is: from then on it is listed, and counted, as theirs.
+    pub fn learns_user(&self, meaning: &Meaning<'_>) -> bool {
+        let is_known = self.card.as_ref().is_some_and(|card| card.user.is_some());
+        self.is_listed && !is_known && meaning.facts.user_name.is_some()
+    }
+
     /// A packet arrived, whether or not it says anything new.
     pub(super) fn hears(&mut self, received_at: Timestamp) {
         self.heard_at = self.heard_at.max(received_at.as_millisecond());

@@ -53,7 +53,14 @@ pub(super) fn tell<'a>(
             step.record = Some(record);
             return step;
         }
-        (Move::Goes | Move::Returns, Some(before)) => before.clone(),
+        (Move::Goes | Move::Returns, Some(before)) => {
+            let mut record = before.clone();
+            if before.learns_user(meaning) {
+                step.closed = Some(Closed::of(before, &key, before.seen_at));
+                record.is_listed = false;
+            }
+            record
+        }
         _ => {
             let begins = began(&meaning.facts, meaning.happened_at, status);
             let mut record = Record::begun(begins, status, received_at);

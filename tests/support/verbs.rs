@@ -49,6 +49,7 @@ pub fn radhook(config: &Path, words: &[&str]) -> Ended {
 pub struct Status {
     pub ready: bool,
     pub refusal: Option<Refusal>,
+    pub open_sessions: u64,
     pub store: Value,
     #[serde(skip)]
     pub endpoints: Vec<Endpoint>,

@@ -161,6 +161,35 @@ fn a_stop_that_overtook_the_last_interim_ends_the_session_all_the_same() {
 }
 
 #[test]
+fn a_late_stop_does_not_end_the_next_session_that_has_its_id() {
+    let mut stage = Stage::new();
+    stage.take_all([
+        packet(START).dated(0),
+        packet(STOP).at(60).dated(60).time(60),
+        packet(START).at(3_000).dated(3_000),
+        packet(STOP).at(3_010).dated(61).time(61),
+    ]);
+    assert_eq!((stage.told(), stage.came[3]), (["start", "stop", "start"].map(str::to_owned).to_vec(), LATE));
+    assert_eq!(stage.open_sessions(), 1);
+}
+
+#[test]
+fn what_came_after_the_stop_once_is_not_of_the_next_session_when_it_is_sent_again() {
+    let mut stage =
+        Stage::with(SessionOptions { resume_window: std::time::Duration::ZERO, ..SessionOptions::default() });
+    let other = packet(STOP).time(61).octets(5, 5);
+    stage.take_all([
+        packet(START),
+        packet(STOP).at(60).time(60),
+        other.clone().at(70),
+        packet(START).at(400),
+        other.at(405),
+    ]);
+    assert_eq!(stage.told(), ["start", "stop", "start"]);
+    assert_eq!((stage.came[2], stage.came[4], stage.open_sessions()), (AFTER, LATE, 1));
+}
+
+#[test]
 fn a_backlog_that_is_delivered_in_one_go_is_told_with_its_own_times() {
     let mut stage = Stage::new();
     stage.take_all([

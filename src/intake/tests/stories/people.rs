@@ -113,6 +113,20 @@ fn a_user_without_a_name_has_a_device() {
 }
 
 #[test]
+fn a_user_whose_name_comes_with_a_later_packet_is_counted_from_then_on() {
+    let mut stage = Stage::new();
+    stage.take(packet(START).session("other").mac("m"));
+    stage.take_all([packet(START).without(numbers::USER_NAME), packet(INTERIM).at(60).time(60)]);
+    assert_eq!((stage.active_users(), stage.open_sessions()), (1, 2));
+    stage.take(packet(STOP).at(90).time(90));
+    assert_eq!((stage.fact(3, "user.name"), stage.fact(3, "user.sessions")), (json!("alice"), json!(1)));
+    assert_eq!((stage.active_users(), stage.open_sessions()), (1, 1));
+    let mut stage = Stage::new();
+    stage.take_all([packet(START).without(numbers::USER_NAME), packet(STOP).at(90).time(90)]);
+    assert!(stage.nobody_is_here());
+}
+
+#[test]
 fn users_and_devices_are_forgotten_when_they_do_not_come_back() {
     let mut stage = Stage::new();
     stage.take_all([packet(START), packet(STOP).at(60).time(60)]).wait(399 * 86_400);

@@ -8,7 +8,7 @@ use super::*;
 
 /// Steps of a few sessions of one NAS: which session, what, and how much later.
 fn steps() -> impl Strategy<Value = Vec<(u8, u8, u16)>> {
-    prop::collection::vec((0_u8..3, 0_u8..8, 0_u16..900), 1..40)
+    prop::collection::vec((0_u8..3, 0_u8..10, 0_u16..900), 1..40)
 }
 
 /// The packets of these steps. Octets grow, wrap, are reset, or lie; times go on.
@@ -30,6 +30,8 @@ fn packets(steps: &[(u8, u8, u16)]) -> Vec<Packet> {
                 2 => packet(ON).at(now).dated(now),
                 3 => full(INTERIM).octets(octets % 1_000, 0).dated(now - 500),
                 4 => full(INTERIM).packets(octets / 1_000, octets / 2_000),
+                5 => of(START).without(numbers::USER_NAME),
+                6 => full(INTERIM).without(numbers::USER_NAME),
                 _ => full(INTERIM),
             }
         })
