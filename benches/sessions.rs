@@ -24,6 +24,12 @@ const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Requests under way at once: identifiers of one socket.
 const WINDOW: usize = 200;
 
+/// A packet, or its answer, that got lost on a busy machine is sent again after so long, as a NAS does.
+const RESEND: Duration = Duration::from_secs(2);
+
+/// A run that takes longer has come to a standstill.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
 /// Sessions of the NAS that restarts, at most.
 const MOST_LOST: usize = 100_000;
 
@@ -116,7 +122,8 @@ fn send(target: SocketAddr, records: Vec<Record>, rate: Option<f64>) -> (Histogr
     socket.connect(target).expect("it is on loopback");
     let secret = Secret::new(SECRET);
     let mut latency = Histogram::new(3).expect("three digits are a precision");
-    let mut waiting: [Option<Instant>; 256] = [None; 256];
+    // When each was sent first and last, and what.
+    let mut waiting: Vec<Option<(Instant, Instant, Vec<u8>)>> = vec![None; 256];
     let mut free: Vec<u8> = (0..WINDOW).map(|identifier| u8::try_from(identifier).expect("below 256")).collect();
     let (begun, mut answer) = (Instant::now(), [0; 4096]);
     let mut records = records.into_iter().enumerate().peekable();
@@ -126,14 +133,15 @@ fn send(target: SocketAddr, records: Vec<Record>, rate: Option<f64>) -> (Histogr
             let Some(identifier) = free.last().copied().filter(|_| is_due) else { break };
             let packet = record.packet(identifier, &secret, 0).expect("its names are short");
             socket.send(&packet).expect("loopback takes it");
-            waiting[usize::from(identifier)] = Some(Instant::now());
+            let now = Instant::now();
+            waiting[usize::from(identifier)] = Some((now, now, packet));
             free.pop();
             records.next();
         }
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("a timeout can be set");
         while let Ok(length) = socket.recv(&mut answer) {
             let identifier = answer[..length][1];
-            if let Some(sent) = waiting[usize::from(identifier)].take() {
+            if let Some((sent, ..)) = waiting[usize::from(identifier)].take() {
                 latency += u64::try_from(sent.elapsed().as_micros()).expect("nobody waits for ages");
                 free.insert(0, identifier);
             }
@@ -141,6 +149,11 @@ fn send(target: SocketAddr, records: Vec<Record>, rate: Option<f64>) -> (Histogr
                 break;
             }
         }
+        for (_, last, packet) in waiting.iter_mut().flatten().filter(|(_, last, _)| last.elapsed() > RESEND) {
+            socket.send(packet).expect("loopback takes it");
+            *last = Instant::now();
+        }
+        assert!(begun.elapsed() < PATIENCE, "not all is answered after {PATIENCE:?}");
     }
     (latency, begun.elapsed())
 }
