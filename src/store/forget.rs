@@ -1,5 +1,6 @@
 //! Forgetting events at once, whatever became of them: because of the person they are about.
 
+use super::exchanges::Kept;
 use super::records::{self, EndpointId, EndpointRecord, EventNumber, EventRecord, Pending, Tally};
 use super::{Draft, Key, StoreError, history};
 
@@ -46,7 +47,12 @@ pub fn event(
             deliveries += 1;
         }
         draft.delete(records::done(*id, number));
-        draft.delete(records::exchange(*id, number));
+        // A batch is kept once, under one of its events, and tells of all of them.
+        let exchange = records::exchange(*id, number);
+        if let Some(Kept::With(first)) = draft.read(&exchange)? {
+            draft.delete(records::exchange(*id, first));
+        }
+        draft.delete(exchange);
     }
     let ids: Vec<EndpointId> = endpoints.iter().map(|(_, id)| *id).collect();
     history::release(draft, &ids, number, &record)?;

@@ -14,15 +14,17 @@
 //! | `B` source, 0, item | how far the source has read the item, in its own words |
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
 //! | `R` endpoint | [`Standing`]: whether it fails, is disabled or verified |
-//! | `O` endpoint, key | until when no further event of this key passes `once_per` |
-//! | `Z` time, endpoint, key | nothing: when that is forgotten |
-//! | `W` endpoint, event | [`Kept`]: request and answer, word for word |
+//! | `C` endpoint, key | until when no further event of this key passes `once_per` |
+//! | `F` time, endpoint, key | nothing: when that is forgotten |
+//! | `G` endpoint, event | [`Kept`]: request and answer, word for word |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
 //! | `Q` endpoint, due, event | nothing: pending deliveries that may go out, by due time |
 //! | `D` endpoint, event | [`Settled`]: a dead letter |
 //! | `H` endpoint, event | [`Settled`]: a delivery made |
 //! | `A`, `O`, `J`, `V`, `W`, `K`, `Z` | what is known around sessions: [`super::sessions`] |
 //! | `M` name | single values: [`NEXT_EVENT`], [`KEPT_FROM`] |
+//!
+//! Sessions have further kinds of their own: [`super::sessions`]. No two kinds may have the same letter.
 //!
 //! Events and endpoints are numbered by arrival; an event's number, not its id, is what other records hold.
 
@@ -323,22 +325,22 @@ pub fn done(endpoint: EndpointId, event: EventNumber) -> Key {
 
 /// The key of a request and its answer.
 pub fn exchange(endpoint: EndpointId, event: EventNumber) -> Key {
-    key(b'W', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
+    key(b'G', &[&endpoint.to_be_bytes(), &event.to_be_bytes()])
 }
 
 /// The key of what passed `once_per`.
 pub fn once(endpoint: EndpointId, of: &[u8; 16]) -> Key {
-    key(b'O', &[&endpoint.to_be_bytes(), of])
+    key(b'C', &[&endpoint.to_be_bytes(), of])
 }
 
 /// The key by which it is found when it is to be forgotten.
 pub fn once_end(at: i64, endpoint: EndpointId, of: &[u8; 16]) -> Key {
-    key(b'Z', &[&ordered(at), &endpoint.to_be_bytes(), of])
+    key(b'F', &[&ordered(at), &endpoint.to_be_bytes(), of])
 }
 
 /// The parts of a [`once_end`] key.
 pub fn read_once_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
-    let rest = key.strip_prefix(b"Z")?.get(8..)?;
+    let rest = key.strip_prefix(b"F")?.get(8..)?;
     let (endpoint, of) = rest.split_first_chunk::<4>()?;
     Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
 }
@@ -420,4 +422,46 @@ fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a 
 
 fn unreadable(key: &[u8], what: String) -> StoreError {
     StoreError::Record { key: key.to_vec(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sessions;
+    use super::*;
+
+    #[test]
+    fn no_two_kinds_of_keys_have_the_same_letter() {
+        let of = [0; 16];
+        let keys = [
+            event(0),
+            told(&of),
+            told_dated(&of),
+            session(&of),
+            expiry(0, &of),
+            login(&of),
+            login_end(0, &of),
+            bookmark("", &[]),
+            endpoint(""),
+            standing(0),
+            pending(0, 0),
+            due(0, 0, 0),
+            dead(0, 0),
+            done(0, 0),
+            exchange(0, 0),
+            once(0, &of),
+            once_end(0, 0, &of),
+            NEXT_EVENT.to_vec(),
+            sessions::of_nas(&of, &of),
+            sessions::of_user(&of, &of),
+            sessions::person(&of),
+            sessions::device(&of),
+            sessions::look(0, 0, &of),
+            sessions::nas(&of),
+            sessions::nas_end(0, &of),
+        ];
+        let mut letters: Vec<u8> = keys.iter().map(|key| key[0]).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), keys.len());
+    }
 }
