@@ -67,8 +67,9 @@ impl Planner {
         now: i64,
     ) -> Result<(), StoreError> {
         match forgiving(plan.draft.read::<Record>(&records::session(key)))?.filter(Record::is_open) {
-            // What was heard of since then began after it, or goes on in spite of it.
-            Some(record) if record.seen_at().as_millisecond() > nas.gone_at => Ok(()),
+            // What was heard of since then began after it, or goes on in spite of it. Dates have whole seconds: a session of the
+            // same one is taken to have begun after it, since a wrong end is worse than a late one.
+            Some(record) if record.seen_at().as_millisecond() >= nas.gone_at => Ok(()),
             Some(record) => {
                 self.lose(plan, key, record, Ended { at: nas.gone_at, noticed_at: now, why: Why::NasReboot }, now)
             }

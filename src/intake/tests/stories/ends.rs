@@ -141,6 +141,13 @@ fn an_accounting_on_ends_neither_what_began_after_it_nor_what_is_on_another_nas(
 }
 
 #[test]
+fn an_accounting_on_does_not_end_what_began_in_the_same_second() {
+    let mut stage = Stage::new();
+    stage.take_all([packet(ON).at(100).dated(100), packet(START).at(100).dated(100)]).wait(500);
+    assert_eq!(stage.told(), ["nas.on", "start"]);
+}
+
+#[test]
 fn an_accounting_on_that_is_read_again_from_a_file_ends_nothing() {
     let mut stage = Stage::new();
     stage.take_all([packet(ON).dated(0), packet(START).at(100).dated(100), packet(ON).at(500).dated(0)]).wait(500);
