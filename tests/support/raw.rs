@@ -24,7 +24,8 @@ pub enum Conduct {
     Continue,
     /// Closes the connection.
     Close,
-    /// Answers 204, but only once [`RawReceiver::open_the_gate`] was called.
+    /// Answers 204, but from the second request on only once [`RawReceiver::open_the_gate`] was called: who never answers gets one
+    /// request at a time.
     Gate,
 }
 
@@ -104,7 +105,7 @@ fn serve(stream: TcpStream, conduct: &Conduct, shared: &Shared) -> std::io::Resu
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while read_request(&mut reader)? {
-        shared.requests.fetch_add(1, Ordering::SeqCst);
+        let is_first = shared.requests.fetch_add(1, Ordering::SeqCst) == 0;
         match conduct {
             Conduct::Say(answer) => writer.write_all(answer.as_bytes())?,
             Conduct::Hang => {
@@ -129,7 +130,7 @@ fn serve(stream: TcpStream, conduct: &Conduct, shared: &Shared) -> std::io::Resu
             Conduct::Close => return Ok(()),
             Conduct::Gate => {
                 let open = shared.open.lock().expect("nobody panics with it");
-                drop(shared.opened.wait_while(open, |open| !*open).expect("nobody panics with it"));
+                drop(shared.opened.wait_while(open, |open| !*open && !is_first).expect("nobody panics with it"));
                 writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
             }
         }
