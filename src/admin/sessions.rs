@@ -7,20 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::deliveries::{BadCursor, ListError};
+use super::selection::Making;
+#[cfg(doc)]
+use super::selection::PAGE;
 use crate::event::EventId;
 use crate::event::station::Mac;
 use crate::intake::{Command, Deed};
 use crate::session::card::WhoKey;
+use crate::session::record::hex;
 use crate::session::{Device, Record, SessionKey, user_key};
 use crate::store::records::{self, EventRecord};
 use crate::store::sessions as keys;
 use crate::store::{Bytes, Key, Store};
-
-/// How many records one page looks at, whatever it finds.
-const LOOKED_AT: usize = 5_000;
-
-/// The most sessions in one page.
-pub const PAGE: usize = 1_000;
 
 /// How many sessions are closed, or records forgotten, in one commit.
 const DONE_AT_ONCE: usize = 500;
@@ -194,17 +192,15 @@ impl Admin {
             }
             None => None,
         };
-        let limit = selection.limit.unwrap_or(PAGE).clamp(1, PAGE);
         // Who is there is listed by user; everything else is looked for.
         let by_user = selection.user.as_deref().filter(|_| !selection.ended).map(user_key);
         let (first, last) = match &by_user {
-            Some(user) => (keys::of_user(user, &[0; 16]), behind(keys::of_user(user, &[0xff; 16]))),
-            None => (records::session(&[0; 16]), behind(records::session(&[0xff; 16]))),
+            Some(user) => (keys::of_user(user, &[0; 16]), keys::behind(keys::of_user(user, &[0xff; 16]))),
+            None => (records::session(&[0; 16]), keys::behind(records::session(&[0xff; 16]))),
         };
         let from = cursor(selection.after.as_deref())?.unwrap_or(first);
-        let entries = self.store.range(&from, &last, LOOKED_AT)?;
-        let mut sessions = Vec::new();
-        for (key, bytes) in &entries {
+        let mut page = Making::new(selection.limit);
+        for (key, bytes) in &self.store.range(&from, &last, page.room())? {
             let found = match by_user {
                 Some(_) => match keys::read_session(key) {
                     Some(session) => self.record(&session)?.map(|record| (session, record)),
@@ -215,16 +211,12 @@ impl Admin {
                     None => None,
                 },
             };
-            let Some(session) = found.and_then(|(key, record)| Session::of(key, &record)) else { continue };
-            if selection.means(&session, mac.as_deref()) {
-                sessions.push(session);
-            }
-            if sessions.len() == limit {
-                return Ok(Page { sessions, next: Some(hex(&behind(key.clone()))) });
+            let session = found.and_then(|(key, record)| Session::of(key, &record));
+            if page.look(session.filter(|session| selection.means(session, mac.as_deref()))) {
+                return Ok(Page { sessions: page.found, next: Some(hex(&keys::behind(key.clone()))) });
             }
         }
-        let next = entries.last().filter(|_| entries.len() == LOOKED_AT).map(|(key, _)| hex(&behind(key.clone())));
-        Ok(Page { sessions, next })
+        Ok(Page { sessions: page.found, next: None })
     }
 
     /// Closes one page of the sessions that are meant.
@@ -266,7 +258,7 @@ impl Admin {
         }
         let place = PERSONAL.iter().position(|known| *known == letter).unwrap_or(PERSONAL.len());
         purged.next = match entries.last().filter(|_| entries.len() == DONE_AT_ONCE) {
-            Some((key, _)) => Some(hex(&behind(key.clone()))),
+            Some((key, _)) => Some(hex(&keys::behind(key.clone()))),
             None => PERSONAL.get(place + 1).map(|letter| hex(&[*letter])),
         };
         Ok(purged)
@@ -360,15 +352,6 @@ impl Session {
             auth_id: record.auth_id(),
         })
     }
-}
-
-fn behind(mut key: Key) -> Key {
-    key.push(0);
-    key
-}
-
-fn hex(key: &[u8]) -> String {
-    key.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// The key in a cursor.

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::config::ConfigArg;
+use super::paging::{Speed, through};
 use super::{daemon, exit};
 use crate::admin::client::AdminClient;
 use crate::admin::sessions::{Closed, Page, Purge, Purged, Selection, Session};
@@ -114,33 +115,36 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     }
 }
 
-fn list(config: &Path, mut selection: Selection, limit: usize, json: bool) -> anyhow::Result<u8> {
+/// Goes through the sessions that are meant until `each` has had enough. Says whether there was more.
+fn through_all(
+    client: &AdminClient,
+    selection: &Selection,
+    each: impl FnMut(Session) -> anyhow::Result<bool>,
+) -> anyhow::Result<bool> {
+    let page = |after| {
+        let page: Page = client.get("/api/v1/sessions", &Selection { after, ..selection.clone() })?;
+        Ok((page.sessions, page.next))
+    };
+    through(page, each)
+}
+
+fn list(config: &Path, selection: Selection, limit: usize, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let mut listed = 0;
-        loop {
-            let page: Page = client.get("/api/v1/sessions", &selection)?;
-            let all = page.sessions.len();
-            let wanted = if limit == 0 { all } else { all.min(limit - listed) };
-            for session in &page.sessions[..wanted] {
-                match json {
-                    true => println!("{}", serde_json::to_string(session)?),
-                    false => row(session, listed == 0),
-                }
-                listed += 1;
+        let more = through_all(client, &selection, |session| {
+            match json {
+                true => println!("{}", serde_json::to_string(&session)?),
+                false => row(&session, listed == 0),
             }
-            let more = wanted < all || page.next.is_some();
-            match page.next {
-                Some(next) if limit == 0 || listed < limit => selection.after = Some(next),
-                _ => {
-                    if listed == 0 && !json {
-                        println!("no sessions");
-                    } else if more && !json {
-                        println!("… and perhaps more: --limit 0 lists all");
-                    }
-                    return Ok(exit::DONE);
-                }
-            }
+            listed += 1;
+            Ok(listed != limit)
+        })?;
+        if listed == 0 && !json {
+            println!("no sessions");
+        } else if more && !json {
+            println!("… and perhaps more: --limit 0 lists all");
         }
+        Ok(exit::DONE)
     })
 }
 
@@ -165,35 +169,29 @@ fn row(session: &Session, is_first: bool) {
 }
 
 fn show(config: &Path, session: String) -> anyhow::Result<u8> {
-    let mut selection = Selection { session: Some(session.clone()), ended: true, ..Selection::default() };
+    let selection = Selection { session: Some(session.clone()), ended: true, ..Selection::default() };
     daemon::ask(config, |client| {
         let mut found = 0;
-        loop {
-            let page: Page = client.get("/api/v1/sessions", &selection)?;
-            for session in &page.sessions {
-                println!("{}", serde_json::to_string_pretty(session)?);
-                found += 1;
-            }
-            match page.next {
-                Some(next) => selection.after = Some(next),
-                None if found == 0 => bail!("there is no session {session}: it may have ended and been forgotten"),
-                None => return Ok(exit::DONE),
-            }
+        through_all(client, &selection, |session| {
+            println!("{}", serde_json::to_string_pretty(&session)?);
+            found += 1;
+            Ok(true)
+        })?;
+        if found == 0 {
+            bail!("there is no session {session}: it may have ended and been forgotten");
         }
+        Ok(exit::DONE)
     })
 }
 
-fn close(config: &Path, mut selection: Selection, json: bool) -> anyhow::Result<u8> {
+fn close(config: &Path, selection: Selection, json: bool) -> anyhow::Result<u8> {
     daemon::ask(config, |client| {
         let mut closed = 0;
-        loop {
-            let page: Closed = client.post("/api/v1/sessions/close", &selection)?;
+        Speed::new(None).each_page(|after| {
+            let page: Closed = client.post("/api/v1/sessions/close", &Selection { after, ..selection.clone() })?;
             closed += page.closed;
-            match page.next {
-                Some(next) => selection.after = Some(next),
-                None => break,
-            }
-        }
+            Ok((page.closed, page.next))
+        })?;
         match json {
             true => println!("{}", json!({ "closed": closed })),
             false => println!("{closed} sessions are closed; their NASes were not asked to end them"),
@@ -245,9 +243,9 @@ fn purge(config: &Path, user: &str, dry_run: bool, json: bool) -> anyhow::Result
 
 /// Goes through everything once, forgetting or only counting.
 fn sweep(client: &AdminClient, user: &str, search: bool) -> anyhow::Result<Purged> {
-    let mut wanted = Purge { user: user.to_owned(), search, after: None };
     let mut total = Purged::default();
-    loop {
+    Speed::new(None).each_page(|after| {
+        let wanted = Purge { user: user.to_owned(), search, after };
         let page: Purged = client.post("/api/v1/sessions/purge", &wanted)?;
         total.sessions += page.sessions;
         total.open += page.open;
@@ -255,9 +253,7 @@ fn sweep(client: &AdminClient, user: &str, search: bool) -> anyhow::Result<Purge
         total.deliveries += page.deliveries;
         total.memories += page.memories;
         total.looked_at += page.looked_at;
-        match page.next {
-            Some(next) => wanted.after = Some(next),
-            None => return Ok(total),
-        }
-    }
+        Ok((page.looked_at, page.next))
+    })?;
+    Ok(total)
 }

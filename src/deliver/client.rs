@@ -1,9 +1,10 @@
 //! One HTTP client per endpoint, and one attempt with it under one deadline.
 
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -57,17 +58,16 @@ pub struct Sender {
 }
 
 /// A future that is polled here and whose tasks, which serve its connections, run elsewhere.
-struct Placed<F> {
-    place: Option<Handle>,
-    future: Pin<Box<F>>,
+struct Placed<'f, F> {
+    place: Option<&'f Handle>,
+    future: Pin<&'f mut F>,
 }
 
-impl<F: Future> Future for Placed<F> {
+impl<F: Future> Future for Placed<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let place = self.place.clone();
-        let _entered = place.as_ref().map(Handle::enter);
+        let _entered = self.place.map(Handle::enter);
         self.future.as_mut().poll(context)
     }
 }
@@ -149,15 +149,16 @@ impl Sender {
                 Err(error) => Ended::Failed(error.to_string()),
             }
         };
-        // The deadline is kept here, however busy the threads there may be.
-        let ended =
-            match tokio::time::timeout(options.timeout, Placed { place: self.place.clone(), future: Box::pin(both) })
-                .await
-            {
-                Ok(ended) => ended,
-                Err(_) => Ended::Failed(format!("no complete answer within {:?}", options.timeout)),
-            };
+        let late = || Ended::Failed(format!("no complete answer within {:?}", options.timeout));
+        let ended = self.within(options.timeout, both).await.unwrap_or_else(late);
         Answered { ended, exchange }
+    }
+
+    /// What comes of it in time; its connections are served where they have their place. The deadline is kept here, however busy
+    /// the threads there may be.
+    async fn within<T>(&self, timeout: Duration, exchange: impl Future<Output = T>) -> Option<T> {
+        let placed = Placed { place: self.place.as_ref(), future: pin!(exchange) };
+        tokio::time::timeout(timeout, placed).await.ok()
     }
 
     /// Asks something that is no delivery, within the endpoint's timeout: with a body that is signed as a delivery's is, or

@@ -366,12 +366,12 @@ impl Work {
     }
 
     fn show(&self) {
-        self.delivery.view.in_the_air(self.in_the_air.len());
-        let rests = match self.breaker.gate(std::time::Instant::now()) {
-            Gate::Open(Some(until)) => Some(until.saturating_duration_since(std::time::Instant::now())),
+        let now = std::time::Instant::now();
+        let rests_until = match self.breaker.gate(now) {
+            Gate::Open(Some(until)) => Timestamp::now().checked_add(until.saturating_duration_since(now)).ok(),
             _ => None,
         };
-        self.delivery.view.rests(rests.and_then(|rest| Timestamp::now().checked_add(rest).ok()));
+        self.delivery.view.shows(self.in_the_air.len(), rests_until);
     }
 
     /// Lets what has begun come to its end.

@@ -75,14 +75,11 @@ impl View {
         Seen { certificate_expires: self.certificate.expires(), ..self.lock().seen.clone() }
     }
 
-    /// Notes how many requests are under way.
-    pub(super) fn in_the_air(&self, requests: usize) {
-        self.lock().seen.in_flight = requests;
-    }
-
-    /// Notes until when nothing is sent.
-    pub(super) fn rests(&self, until: Option<Timestamp>) {
-        self.lock().seen.rests_until = until;
+    /// Notes how many requests are under way, and until when none is begun.
+    pub(super) fn shows(&self, requests: usize, rests_until: Option<Timestamp>) {
+        let mut known = self.lock();
+        known.seen.in_flight = requests;
+        known.seen.rests_until = rests_until;
     }
 
     /// Notes whether the receiver has agreed, or why not. The log hears of a new reason.

@@ -43,8 +43,9 @@ impl Planner {
             plan.draft.delete(end);
             return Ok(true);
         };
-        let from = nas.done_to.map_or_else(|| keys::of_nas(&key, &[0; 16]), |done| after(keys::of_nas(&key, &done)));
-        let entries = store.range(&from, &after(keys::of_nas(&key, &[0xff; 16])), PIECE)?;
+        let from =
+            nas.done_to.map_or_else(|| keys::of_nas(&key, &[0; 16]), |done| keys::behind(keys::of_nas(&key, &done)));
+        let entries = store.range(&from, &keys::behind(keys::of_nas(&key, &[0xff; 16])), PIECE)?;
         for (entry, _) in &entries {
             let Some(session) = keys::read_session(entry) else { continue };
             nas.done_to = Some(session);
@@ -158,7 +159,7 @@ impl Planner {
         let mut found: Vec<SessionKey> = Vec::new();
         if let Some(name) = facts.user_name {
             let user: WhoKey = session::user_key(name);
-            let (from, to) = (keys::of_user(&user, &[0; 16]), after(keys::of_user(&user, &[0xff; 16])));
+            let (from, to) = (keys::of_user(&user, &[0; 16]), keys::behind(keys::of_user(&user, &[0xff; 16])));
             let entries = plan.draft.store().range(&from, &to, SESSIONS_OF_USER)?;
             found.extend(entries.iter().filter_map(|(entry, _)| keys::read_session(entry)));
         }
@@ -233,10 +234,4 @@ impl Planner {
         }
         Ok(())
     }
-}
-
-/// The key right behind this one.
-pub(super) fn after(mut key: Vec<u8>) -> Vec<u8> {
-    key.push(0);
-    key
 }

@@ -286,6 +286,6 @@ pub(super) fn began(facts: &Facts<'_>, happened_at: Timestamp, status: Status) -
 }
 
 /// Octets as they are told.
-pub(super) fn hex(octets: &[u8]) -> String {
+pub fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

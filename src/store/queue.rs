@@ -97,6 +97,15 @@ impl<'d, 'a> Queue<'d, 'a> {
     /// Queues an event, due `now`, or behind what its session still has pending here.
     pub fn push(&mut self, arrival: Arrival, now: i64) -> Result<(), StoreError> {
         let last = self.last_pending(arrival.after)?;
+        self.push_behind(arrival, now, last)
+    }
+
+    fn push_behind(
+        &mut self,
+        arrival: Arrival,
+        now: i64,
+        last: Option<(EventNumber, Pending)>,
+    ) -> Result<(), StoreError> {
         self.append(arrival, now, last)?;
         self.count(|tally| {
             tally.received += 1;
@@ -108,13 +117,14 @@ impl<'d, 'a> Queue<'d, 'a> {
     /// begun. Returns the one whose place was taken.
     pub fn push_newest(&mut self, arrival: Arrival, now: i64) -> Result<Option<EventNumber>, StoreError> {
         let last = self.last_pending(arrival.after)?;
-        let Some((older, pending)) = last.filter(|_| arrival.is_update) else {
-            return self.push(arrival, now).map(|()| None);
-        };
         // Whoever waits and cannot tell for whom was queued before this was known.
-        if !pending.is_update || pending.begun.is_some() || (pending.waits && pending.previous.is_none()) {
-            return self.push(arrival, now).map(|()| None);
-        }
+        let gives_way = |pending: &Pending| {
+            pending.is_update && pending.begun.is_none() && (!pending.waits || pending.previous.is_some())
+        };
+        let (older, pending) = match last {
+            Some((older, pending)) if arrival.is_update && gives_way(&pending) => (older, pending),
+            last => return self.push_behind(arrival, now, last).map(|()| None),
+        };
         self.take(older)?;
         let ahead = match pending.previous {
             Some(previous) => self.draft.read(&records::pending(self.id, previous))?.map(|ahead| (previous, ahead)),

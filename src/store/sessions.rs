@@ -23,6 +23,12 @@ pub const ACTIVE_USERS: &[u8] = b"Mactive-users";
 /// Whether more have than `limits.max_users` allows, and that was told.
 pub const OVER_LIMIT: &[u8] = b"Mover-limit";
 
+/// The key right behind this one: where to go on, and where a range ends that holds it.
+pub fn behind(mut key: Key) -> Key {
+    key.push(0);
+    key
+}
+
 /// The key of an open session of a NAS.
 pub fn of_nas(nas: &[u8; 16], session: &[u8; 16]) -> Key {
     key(b'A', &[nas, session])
