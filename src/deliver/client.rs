@@ -193,7 +193,7 @@ impl Sender {
             http.answered_by_proxy(&options.url, status).map_or(Ok((status, answer.headers().clone())), Err)
         };
         let late = || Err(format!("no answer within {:?}", options.timeout));
-        tokio::time::timeout(options.timeout, asked).await.unwrap_or_else(|_| late())
+        self.within(options.timeout, asked).await.unwrap_or_else(late)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one request is all of this")]

@@ -221,8 +221,10 @@ impl Work {
                 None if self.agreement.is_under_way() => {}
                 None => {
                     self.agreement.asked();
+                    let aside = self.aside();
                     self.spawn(UnderWay { events: Vec::new(), is_probe: false }, async move {
-                        Landed::Handshake(handshake::ask(&delivery).await)
+                        let sender = aside.as_ref().unwrap_or(&delivery.sender);
+                        Landed::Handshake(handshake::ask(&delivery, sender).await)
                     });
                 }
             }

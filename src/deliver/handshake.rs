@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::client::Sender;
 use super::endpoint::Delivery;
 use super::options::{EndpointOptions, Rate, Verify};
 use crate::event::{Event, EventId, EventType, Source};
@@ -89,8 +90,8 @@ pub(super) fn stricter(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
     one.into_iter().chain(other).min_by_key(a_day)
 }
 
-/// Asks the receiver. Fails with what it said instead, for an operator.
-pub(super) async fn ask(delivery: &Delivery) -> Result<Verified, String> {
+/// Asks the receiver, by one of the endpoint's clients. Fails with what it said instead, for an operator.
+pub(super) async fn ask(delivery: &Delivery, sender: &Sender) -> Result<Verified, String> {
     let (options, now) = (&delivery.options, Timestamp::now());
     match &options.verify {
         Verify::None => Ok(verified(options, None, now)),
@@ -99,7 +100,7 @@ pub(super) async fn ask(delivery: &Delivery) -> Result<Verified, String> {
             let rendered = options.format.one(test_event(delivery, id, now)).map_err(|error| error.to_string())?;
             let method = options.method.clone();
             let test = Some((id.to_string(), rendered));
-            let (status, headers) = delivery.sender.ask(options, method, test, HeaderMap::new(), now).await?;
+            let (status, headers) = sender.ask(options, method, test, HeaderMap::new(), now).await?;
             takes_test_events(status, &headers).map(|()| verified(options, None, now))
         }
         Verify::CloudEvents { origin, callback } => {
@@ -113,7 +114,7 @@ pub(super) async fn ask(delivery: &Delivery) -> Result<Verified, String> {
                 let at = format!("{}/{}", callback.as_str().trim_end_matches('/'), delivery.view.callback());
                 question.insert(REQUEST_CALLBACK, value(&at)?);
             }
-            let (status, headers) = delivery.sender.ask(options, Method::OPTIONS, None, question, now).await?;
+            let (status, headers) = sender.ask(options, Method::OPTIONS, None, question, now).await?;
             allows(status, &headers, origin, callback.is_some()).map(|rate| verified(options, rate, now))
         }
     }

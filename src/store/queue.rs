@@ -75,7 +75,10 @@ impl<'d, 'a> Queue<'d, 'a> {
     /// Writes down what came of an attempt.
     pub fn apply(&mut self, outcome: &Outcome, now: i64) -> Result<(), StoreError> {
         let attempt = outcome.attempt.clone();
-        if let Some(kept) = &outcome.exchange {
+        // Of what was forgotten meanwhile nothing may be kept: nobody would forget it again.
+        if let Some(kept) = &outcome.exchange
+            && self.draft.get(&records::pending(self.id, outcome.event))?.is_some()
+        {
             self.draft.write(records::exchange(self.id, outcome.event), kept);
         }
         match outcome.then {

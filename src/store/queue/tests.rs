@@ -156,6 +156,20 @@ fn an_attempt_that_never_ended_is_written_down_and_counted_when_the_next_begins(
 }
 
 #[test]
+fn what_was_said_is_kept_with_a_delivery_and_not_of_one_that_was_forgotten() {
+    let store = MemoryStore::default();
+    let outcome = |event| {
+        let exchange = Some(Kept::With(7));
+        Outcome { endpoint: 0, event, attempt: attempt(), then: Then::Dead, exchange }
+    };
+    change(&store, |queue| queue.push(arrival(1, None), 10));
+    change(&store, |queue| queue.apply(&outcome(1), 11));
+    change(&store, |queue| queue.apply(&outcome(2), 11));
+    let kept = |event| store.get(&records::exchange(0, event)).unwrap().is_some();
+    assert!(kept(1) && !kept(2));
+}
+
+#[test]
 fn records_written_before_fields_were_added_are_read_as_if_those_were_empty() {
     #[derive(serde::Serialize)]
     struct Tally1(u64, u64, u64, u64, u64);
