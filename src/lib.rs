@@ -24,4 +24,5 @@ pub mod secret;
 pub mod session;
 pub mod source;
 pub mod store;
+pub mod template;
 pub mod trace;

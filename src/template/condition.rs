@@ -1,0 +1,73 @@
+//! `when = "session.duration > 60 and venue.id == 888"`.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::{Environment, Expression};
+
+use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, guard, language, refuse_unknown, said};
+
+/// Every condition is compiled in it, and lives as long as the process does.
+static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(language);
+
+/// The name under which an endpoint's `count` gives its number.
+pub const COUNT: &str = "count";
+
+/// Whether an event is wanted.
+#[derive(Clone)]
+pub struct Condition {
+    source: Arc<str>,
+    expression: Arc<Expression<'static, 'static>>,
+    counts: bool,
+}
+
+impl Condition {
+    /// Reads it. A name that no event has is a mistake: the operator would wait in vain.
+    pub fn parse(source: &str) -> Result<Self, Mistake> {
+        if source.len() > MAX_SOURCE {
+            return Err(Mistake::new(format!("it is longer than {MAX_SOURCE} bytes"), None));
+        }
+        // As it was written, so that a mistake is found where it stands.
+        let written = LANGUAGE.compile_expression_owned(source.to_owned()).map_err(|error| Mistake::of(&error))?;
+        let used = written.undeclared_variables(false);
+        let counts = used.contains(COUNT);
+        let known: Vec<&str> = NAMES.iter().copied().chain([COUNT]).collect();
+        refuse_unknown(used, &known, source)?;
+        let guarded = guard::guarded(source).map_err(|error| Mistake::of(&error))?;
+        let expression = LANGUAGE.compile_expression_owned(guarded).map_err(|error| Mistake::of(&error))?;
+        Ok(Self { source: source.into(), expression: Arc::new(expression), counts })
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it asks how often something came.
+    pub fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// Whether it holds for these facts. What cannot be evaluated, such as a sum of a name and a number, does not hold, and
+    /// says why.
+    pub fn holds(&self, facts: &Facts) -> Result<bool, Unfit> {
+        match self.expression.eval(facts.value()) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) => Err(Unfit::new(said(&error))),
+        }
+    }
+}
+
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Condition {}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "when {:?}", self.source)
+    }
+}
