@@ -5,10 +5,14 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Expression};
 
-use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, guard, language, refuse_unknown, said};
+use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, guard, language, refuse_unknown, said, words};
 
 /// Every condition is compiled in it, and lives as long as the process does.
 static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(language);
+
+/// Make a template of a condition.
+const BEGINS: &str = "{{ ";
+const ENDS: &str = " }}";
 
 /// The name under which an endpoint's `count` gives its number.
 pub const COUNT: &str = "count";
@@ -33,6 +37,7 @@ impl Condition {
         let counts = used.contains(COUNT);
         let known: Vec<&str> = NAMES.iter().copied().chain([COUNT]).collect();
         refuse_unknown(used, &known, source)?;
+        words::refuse_unknown(&LANGUAGE, &format!("{BEGINS}{source}{ENDS}"), BEGINS.len())?;
         let guarded = guard::guarded(source).map_err(|error| Mistake::of(&error))?;
         let expression = LANGUAGE.compile_expression_owned(guarded).map_err(|error| Mistake::of(&error))?;
         Ok(Self { source: source.into(), expression: Arc::new(expression), counts })

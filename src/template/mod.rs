@@ -13,6 +13,7 @@ mod filters;
 mod guard;
 mod place;
 mod text;
+mod words;
 
 use std::ops::Range;
 

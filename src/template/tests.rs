@@ -242,6 +242,9 @@ fn a_condition_is_checked_when_it_is_read() {
     assert_eq!(wrong("sesion.duration > 1").at, Some(0));
     assert_eq!(wrong("id and usr.name").what, "usr is no fact of an event: did you mean user?");
     assert!(wrong("user.name =").at.is_some());
+    let Mistake { what, at } = wrong("user.name | upcase == 'A'");
+    assert!(what.starts_with("there is no filter upcase") && at == Some(12), "{what} {at:?}");
+    assert!(wrong("user.name is startinwith('a')").what.starts_with("there is no test startinwith"));
     assert!(wrong("").what.contains("unexpected"));
     assert!(Condition::parse("count >= 3").unwrap().counts());
     assert!(!Condition::parse("id").unwrap().counts());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::{Environment, OutputSpanKind, Value};
 
 use super::place::{Piece, Place};
-use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, language, refuse_unknown, said};
+use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, language, refuse_unknown, said, words};
 
 /// The only template of an environment.
 const NAME: &str = "it";
@@ -55,6 +55,7 @@ impl Template {
         let used = environment.get_template(NAME).map_err(|error| Mistake::of(&error))?.undeclared_variables(false);
         let takes_several = used.contains(EVENTS);
         refuse_unknown(used, known, source)?;
+        words::refuse_unknown(&environment, source, 0)?;
         Ok(Self { environment: Arc::new(environment), source: source.into(), place, takes_several })
     }
 
