@@ -203,7 +203,7 @@ impl Daemon {
         for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
             let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
             let (own, seen, rung) = (Arc::clone(&options), Arc::clone(&view), Arc::clone(&bell));
-            endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung });
+            endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung, sender: sender.clone() });
             let delivery = Delivery {
                 options,
                 id,
@@ -253,6 +253,7 @@ impl Daemon {
             sources: daemon.addresses.sources.clone(),
             remarks,
             endpoints,
+            aside: daemon.aside.handle().clone(),
             metrics,
             token: config.admin.token.clone(),
         });

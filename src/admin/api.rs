@@ -15,7 +15,8 @@ use subtle::ConstantTimeEq;
 use super::Admin;
 use super::deliveries::{ListError, Retry, Selection};
 use super::endpoints::Wanted;
-use super::{events, sessions};
+use super::trial::Trial;
+use super::{events, explain, sessions};
 use crate::deliver::handshake;
 use crate::event::EventId;
 
@@ -31,12 +32,14 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/deliveries/retry", post(retry))
         .route("/api/v1/events", get(list_events))
         .route("/api/v1/events/replay", post(replay))
+        .route("/api/v1/events/explain", get(explain_event))
         .route("/api/v1/sessions", get(list_sessions))
         .route("/api/v1/sessions/close", post(close_sessions))
         .route("/api/v1/sessions/purge", post(purge))
         .route("/api/v1/endpoints/enable", post(enable))
         .route("/api/v1/endpoints/disable", post(disable))
         .route("/api/v1/endpoints/drop", post(drop_endpoint))
+        .route("/api/v1/endpoints/test", post(test_endpoint))
         .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
         .route("/metrics", get(metrics));
     if guarded {
@@ -120,6 +123,13 @@ async fn replay(State(admin): State<Arc<Admin>>, Json(wanted): Json<events::Repl
     by_the_writer(move || admin.replay(&wanted)).await
 }
 
+async fn explain_event(
+    State(admin): State<Arc<Admin>>,
+    Query(wanted): Query<explain::Wanted>,
+) -> Result<Response, ListError> {
+    by_the_writer(move || admin.explain(&wanted)).await
+}
+
 async fn list_sessions(
     State(admin): State<Arc<Admin>>,
     Query(selection): Query<sessions::Selection>,
@@ -150,6 +160,10 @@ async fn drop_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wante
     by_the_writer(move || admin.drop_endpoint(&wanted)).await
 }
 
+async fn test_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Trial>) -> Result<Response, ListError> {
+    Ok(Json(admin.test_endpoint(wanted).await?).into_response())
+}
+
 /// The writer answers after its commit; meanwhile this thread may do nothing else.
 async fn by_the_writer<T: Serialize + Send + 'static>(
     deed: impl FnOnce() -> Result<T, ListError> + Send + 'static,
@@ -162,7 +176,7 @@ impl IntoResponse for ListError {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Cursor(_) | Self::Wrong(_) => StatusCode::BAD_REQUEST,
-            Self::NoEndpoint(_) => StatusCode::NOT_FOUND,
+            Self::NoEndpoint(_) | Self::NoEvent(_) => StatusCode::NOT_FOUND,
             Self::Configured(_) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };

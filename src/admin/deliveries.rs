@@ -32,7 +32,7 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
+    pub(super) const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Dead];
 
     /// Its name.
     pub fn word(self) -> &'static str {
@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    fn key(self, endpoint: EndpointId, event: EventNumber) -> Key {
+    pub(super) fn key(self, endpoint: EndpointId, event: EventNumber) -> Key {
         match self {
             Self::Pending => records::pending(endpoint, event),
             Self::Delivered => records::done(endpoint, event),
@@ -240,6 +240,9 @@ pub enum ListError {
     /// No endpoint of this name was ever configured.
     #[error("there is no endpoint {0:?}")]
     NoEndpoint(String),
+    /// There is no event of this id, or it has left the history.
+    #[error("there is no event {0}: it may have left the history")]
+    NoEvent(EventId),
     /// An endpoint that is still configured is not forgotten.
     #[error("{0:?} is configured: remove it from the config first, and restart")]
     Configured(String),

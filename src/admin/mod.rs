@@ -9,17 +9,21 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod events;
 pub mod exchange;
+pub mod explain;
 pub mod options;
 pub mod scrape;
 pub mod selection;
 pub mod sessions;
 pub mod status;
+pub mod trial;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Handle;
 
+use crate::deliver::client::Sender;
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
 use crate::intake::Intake;
@@ -47,6 +51,8 @@ pub struct Admin {
     pub remarks: Vec<(Arc<str>, Remarks)>,
     /// The configured endpoints.
     pub endpoints: Vec<Endpoint>,
+    /// Where the connections of test deliveries are served.
+    pub aside: Handle,
     /// What the process counts; `None` where nobody asked for it.
     pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.
@@ -64,4 +70,6 @@ pub struct Endpoint {
     pub view: Arc<View>,
     /// Wakes its delivery.
     pub bell: Arc<Bell>,
+    /// Signs as its delivery does.
+    pub sender: Sender,
 }

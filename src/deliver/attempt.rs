@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::client::{Answered, Sender};
 use super::course::{Course, Fate, Verdict};
 use super::endpoint::Delivery;
+use super::options::EndpointOptions;
 use super::policy::{self, Ended};
 use crate::event::{EventId, Fingerprint};
 use crate::metrics;
@@ -176,14 +177,12 @@ impl Delivery {
         Request { attempt, retry_after, ended, exchange }
     }
 
-    /// The request's id and what it holds. A batch has the same id as often as it is the same batch.
+    /// The request's id and what it holds.
     fn render(&self, part: &mut [Loaded]) -> Result<(String, Rendered), RenderError> {
-        if let ([one], true) = (&mut *part, self.options.batch.is_single()) {
-            return Ok((one.id.to_string(), self.options.format.one(std::mem::take(&mut one.json))?));
+        match part {
+            [one] => alone(&self.options, one.id, std::mem::take(&mut one.json)),
+            _ => batch(&self.options, part.iter().map(|one| (one.id, one.json.as_slice()))),
         }
-        let print = part.iter().fold(Fingerprint::new("batch"), |print, one| print.bytes(Some(one.id.as_bytes())));
-        let events: Vec<&[u8]> = part.iter().map(|one| one.json.as_slice()).collect();
-        Ok((print.id().to_string(), self.options.format.many(&events)?))
     }
 
     fn count(&self, attempt: &Attempt) {
@@ -199,6 +198,24 @@ impl Delivery {
         counter!(metrics::DELIVERY_ATTEMPTS, "endpoint" => endpoint(), "result" => result).increment(1);
         histogram!(metrics::DELIVERY_SECONDS, "endpoint" => endpoint()).record(f64::from(attempt.took_ms) / 1_000.0);
     }
+}
+
+/// One event as a request: by itself, or, where events come in batches, as a batch of one.
+pub(super) fn alone(options: &EndpointOptions, id: EventId, json: Vec<u8>) -> Result<(String, Rendered), RenderError> {
+    match options.batch.is_single() {
+        true => Ok((id.to_string(), options.format.one(json)?)),
+        false => batch(options, [(id, json.as_slice())].into_iter()),
+    }
+}
+
+/// A batch has the same id as often as it is the same batch.
+fn batch<'e>(
+    options: &EndpointOptions,
+    events: impl Iterator<Item = (EventId, &'e [u8])> + Clone,
+) -> Result<(String, Rendered), RenderError> {
+    let print = events.clone().fold(Fingerprint::new("batch"), |print, (id, _)| print.bytes(Some(id.as_bytes())));
+    let events: Vec<&[u8]> = events.map(|(_, json)| json).collect();
+    Ok((print.id().to_string(), options.format.many(&events)?))
 }
 
 /// Why there was no answer.

@@ -246,7 +246,13 @@ impl Sender {
         exchange.await.unwrap_or_else(|error: reqwest::Error| Ended::Failed(http.describe(&error)))
     }
 
-    fn headers(
+    /// Whether requests carry `Authorization`.
+    pub(super) fn shows_who_asks(&self) -> bool {
+        self.authorizer.shows()
+    }
+
+    /// The headers of a request, but for `Authorization`.
+    pub(super) fn headers(
         &self,
         options: &EndpointOptions,
         id: &str,

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::client::Sender;
 use super::endpoint::Delivery;
 use super::options::{EndpointOptions, Rate, Verify};
-use crate::event::{Event, EventId, EventType, Source};
+use crate::event::EventType;
+use crate::event::sample::Sample;
 use crate::store::standing::{Standing, Verified};
 
 /// How soon a receiver that has not agreed is asked again; doubled each time.
@@ -96,8 +96,9 @@ pub(super) async fn ask(delivery: &Delivery, sender: &Sender) -> Result<Verified
     match &options.verify {
         Verify::None => Ok(verified(options, None, now)),
         Verify::Purple => {
-            let id = EventId::random();
-            let rendered = options.format.one(test_event(delivery, id, now)).map_err(|error| error.to_string())?;
+            let sample = Sample { now, node: &delivery.node, endpoint: &options.name };
+            let (id, event) = sample.test_delivery(EventType::Test);
+            let rendered = options.format.one(event).map_err(|error| error.to_string())?;
             let method = options.method.clone();
             let test = Some((id.to_string(), rendered));
             let (status, headers) = sender.ask(options, method, test, HeaderMap::new(), now).await?;
@@ -125,12 +126,9 @@ fn per_minute(rate: Rate) -> u128 {
     (u128::from(rate.count) * 60_000 / rate.within.as_millis().max(1)).max(1)
 }
 
-fn test_event(delivery: &Delivery, id: EventId, now: Timestamp) -> Vec<u8> {
-    let data = json!({ "endpoint": { "name": &*delivery.options.name } });
-    let node = std::sync::Arc::clone(&delivery.node);
-    let source = Source { name: "radhook", kind: "system", client: None, address: None, received_at: now, node };
-    let event = Event { id, kind: EventType::Test, timestamp: now, source, data };
-    serde_json::to_vec(&event).expect("an event has only string keys and serialises into memory")
+/// What the receiver's answer to a test event says on whether it may be sent events; `None` where it is not asked by one.
+pub(super) fn agrees(verify: &Verify, status: u16, headers: &HeaderMap) -> Option<Result<(), String>> {
+    (*verify == Verify::Purple).then(|| takes_test_events(status, headers))
 }
 
 /// Whether a listener of Purple's kind has answered a test event.

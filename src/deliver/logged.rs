@@ -39,18 +39,22 @@ pub(super) fn request(options: &EndpointOptions, rendered: &Rendered, now: Times
 /// Headers as they are kept.
 pub(super) fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = HEADERS_KEPT;
-    let shown = headers.iter().map(|(name, value)| {
-        let secret = value.is_sensitive() || SECRET.contains(name);
-        let value = if secret { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        (name.to_string(), value.into_owned())
-    });
-    shown
+    masked(headers, MASK)
         .take_while(|(name, value)| {
             let fits = name.len() + value.len() <= room;
             room = room.saturating_sub(name.len() + value.len());
             fits
         })
         .collect()
+}
+
+/// Headers as they may be shown, with `mask` in the place of what is secret.
+pub(super) fn masked(headers: &HeaderMap, mask: &'static str) -> impl Iterator<Item = (String, String)> {
+    headers.iter().map(move |(name, value)| {
+        let secret = value.is_sensitive() || SECRET.contains(name);
+        let value = if secret { mask.into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        (name.to_string(), value.into_owned())
+    })
 }
 
 /// Notes an answer; its body is still to come.

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod catalogue;
 pub mod facts;
 pub mod id;
+pub mod sample;
 pub mod session;
 pub mod station;
 pub mod vendor;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::offer::Offer;
 use super::plan::{Fact, Plan, Planner, forgiving, keep};
 use crate::event::{Event, EventType, Fingerprint, Source, rfc3339};
+use crate::route::Verdict;
 use crate::store::queue::{Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
 use crate::store::standing::{self, Disabled, Standing, Turn};
@@ -189,9 +191,12 @@ impl Planner {
         let (base, happened_at) = (*id.as_bytes(), timestamp);
         let fact = Fact { base, occurrence: 0, happened_at, received_at: timestamp, undated: None };
         let number = keep(plan, &event, &fact)?;
-        for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
-            let asked = endpoint.route.as_ref().is_some_and(|route| route.subscription.wants(kind));
-            if endpoint.id == about || !asked {
+        let mut offer = Offer::of_the_house(number, kind, about);
+        for (at, (endpoint, rung)) in self.endpoints.iter().zip(&mut plan.rung).enumerate() {
+            let Some(route) = &endpoint.route else { continue };
+            let verdict = offer.judge(&plan.draft, endpoint.id, route, now)?;
+            plan.judged.iter_mut().for_each(|judged| judged.push((number, at, verdict)));
+            if verdict != Verdict::Wanted {
                 continue;
             }
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
@@ -200,6 +205,13 @@ impl Planner {
         }
         Ok(())
     }
+}
+
+/// Whether an event is radhook's own, and then the name of the endpoint it is about, if it is about one. Somebody may have
+/// posted another of the same type, which is an event like others.
+pub(super) fn about(kind: EventType, event: &Value) -> Option<Option<&str>> {
+    let is_own = is_of_the_house(kind) || kind == EventType::SystemUserlimitExceeded;
+    (is_own && event["source"]["type"] == KIND).then(|| event["data"]["endpoint"]["name"].as_str())
 }
 
 /// Whether an event tells of radhook's own house.

@@ -9,6 +9,7 @@ mod deeds;
 pub mod health;
 mod house;
 mod logins;
+mod offer;
 mod once;
 pub mod plan;
 pub mod replay;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use crate::event::EventType;
 use crate::exchange::{Stored, Submission};
 use crate::metrics;
 use crate::session::{Meaningless, Untold};
@@ -35,6 +37,7 @@ use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use deeds::Deed;
 pub use health::{Health, Refusal};
+pub use offer::{Judged, Rehearsed};
 pub use plan::{Came, Planner, Route};
 use replay::{Replayed, Rows};
 use room::Room;
@@ -103,6 +106,15 @@ pub enum Command {
         endpoint: Arc<str>,
         /// Gets how many deliveries there were; `None` where there is no such endpoint, or it is configured.
         answer: Sender<Result<Option<usize>, StoreError>>,
+    },
+    /// Say for each endpoint whether it wants an event, and why not. Nothing is changed.
+    Judge {
+        /// Its type.
+        kind: EventType,
+        /// It, in the format `native`.
+        event: serde_json::Value,
+        /// Gets what is decided.
+        answer: Sender<Result<Vec<Judged>, StoreError>>,
     },
     /// Do something to sessions, a bounded number of them.
     Sessions {
@@ -195,6 +207,10 @@ impl Writer {
                     }
                     Ok(Command::Drop { endpoint, answer }) => {
                         let _ = answer.send(self.drop_endpoint(&endpoint));
+                    }
+                    Ok(Command::Judge { kind, event, answer }) => {
+                        let now = Timestamp::now().as_millisecond();
+                        let _ = answer.send(self.planner.judge(&*self.store, kind, event, now));
                     }
                     Ok(Command::Sessions { deed, answer }) => {
                         let _ = answer.send(self.does(&deed));

@@ -4,52 +4,31 @@ use serde_json::Value;
 
 use super::plan::forgiving;
 use crate::route::OncePer;
-use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
+use crate::store::records::{self, EndpointId};
 use crate::store::{Draft, Store, StoreError};
 
 /// How many are looked at in one go, so that a morning's logins do not hold up the writer the next morning.
 const LOOKS_AT_ONCE: usize = 2_000;
 
-/// An event while the caps of endpoints look at it; read at most once, and only where there are any.
-pub(super) struct Seen {
-    number: EventNumber,
-    event: Option<Value>,
+/// Until when an endpoint's cap holds an event back; `None` where it passes.
+pub(super) fn held_until(
+    draft: &Draft<'_>,
+    cap: &OncePer,
+    event: &Value,
+    endpoint: EndpointId,
+    now: i64,
+) -> Result<Option<i64>, StoreError> {
+    let Some(of) = cap.key(event) else { return Ok(None) };
+    let until = forgiving(draft.read::<i64>(&records::once(endpoint, &of)))?;
+    Ok(until.filter(|_| !cap.passes(until, now)))
 }
 
-impl Seen {
-    /// The event of this number, which is in the draft.
-    pub(super) fn new(number: EventNumber) -> Self {
-        Self { number, event: None }
-    }
-
-    /// Whether the event passes the cap of an endpoint. If it does, that is planned, and from now on others do not.
-    pub(super) fn passes(
-        &mut self,
-        draft: &mut Draft<'_>,
-        cap: Option<&OncePer>,
-        endpoint: EndpointId,
-        now: i64,
-    ) -> Result<bool, StoreError> {
-        let Some(cap) = cap else { return Ok(true) };
-        let Some(of) = cap.key(self.event(draft)?) else { return Ok(true) };
-        let key = records::once(endpoint, &of);
-        if !cap.passes(forgiving(draft.read::<i64>(&key))?, now) {
-            return Ok(false);
-        }
-        let until = cap.until(now);
-        draft.write(key, &until);
-        draft.put(records::once_end(until, endpoint, &of), Vec::new());
-        Ok(true)
-    }
-
-    fn event(&mut self, draft: &Draft<'_>) -> Result<&Value, StoreError> {
-        if self.event.is_none() {
-            let key = records::event(self.number);
-            let record = draft.get(&key)?.map(|bytes| EventRecord::decode(&key, &bytes)).transpose()?;
-            self.event = record.and_then(|record| serde_json::from_slice(&record.json).ok());
-        }
-        Ok(self.event.get_or_insert(Value::Null))
-    }
+/// Plans that an event of this key has passed, if it has one: from now on others do not.
+pub(super) fn passed(draft: &mut Draft<'_>, cap: &OncePer, of: Option<[u8; 16]>, endpoint: EndpointId, now: i64) {
+    let Some(of) = of else { return };
+    let until = cap.until(now);
+    draft.write(records::once(endpoint, &of), &until);
+    draft.put(records::once_end(until, endpoint, &of), Vec::new());
 }
 
 /// Forgets what may pass again.

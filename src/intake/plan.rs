@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tracing::error;
 
+use super::offer::Offer;
 use super::{logins, once};
 use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
-use crate::route::{OncePer, Subscription};
+use crate::route::{self, OncePer, Subscription};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
@@ -85,6 +86,8 @@ pub struct Plan<'a> {
     pub(super) rung: Vec<Rung>,
     /// The events that were concluded, and are nobody's own.
     pub(super) concluded: Vec<EventType>,
+    /// Of a rehearsal, what was decided: of which event, for which of [`Planner::endpoints`], and what.
+    pub(super) judged: Option<Vec<(EventNumber, usize, route::Verdict)>>,
 }
 
 impl Planner {
@@ -120,7 +123,8 @@ impl Planner {
 
     /// An empty plan over `store`.
     pub fn plan<'a>(&self, store: &'a dyn Store) -> Plan<'a> {
-        Plan { draft: Draft::new(store), rung: vec![Rung::default(); self.endpoints.len()], concluded: Vec::new() }
+        let rung = vec![Rung::default(); self.endpoints.len()];
+        Plan { draft: Draft::new(store), rung, concluded: Vec::new(), judged: None }
     }
 
     /// Plans one exchange.
@@ -191,16 +195,17 @@ impl Planner {
         now: i64,
     ) -> Result<(), StoreError> {
         let number = keep(plan, event, fact)?;
-        let mut seen = once::Seen::new(number);
-        for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
+        let mut offer = Offer::of(number, event.kind);
+        for (at, (endpoint, rung)) in self.endpoints.iter().zip(&mut plan.rung).enumerate() {
             let Some(route) = &endpoint.route else { continue };
-            let wanted = route.subscription.wants(event.kind)
-                && seen.passes(&mut plan.draft, route.once_per.as_ref(), endpoint.id, now)?;
-            let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
-            if !wanted {
-                queue.filter()?;
+            let verdict = offer.judge(&plan.draft, endpoint.id, route, now)?;
+            plan.judged.iter_mut().for_each(|judged| judged.push((number, at, verdict)));
+            if verdict != route::Verdict::Wanted {
+                Queue::new(&mut plan.draft, &endpoint.name, endpoint.id).filter()?;
                 continue;
             }
+            offer.passed(&mut plan.draft, endpoint.id, route, now)?;
+            let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
             let after = match &mut record {
                 Some(record) if route.in_session_order => record.queued(endpoint.id, number),
                 _ => None,

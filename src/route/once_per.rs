@@ -33,6 +33,11 @@ impl OncePer {
         }
     }
 
+    /// What has to agree.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
     /// What stands for the key of an event, given as its native JSON; `None` where it lacks one of the fields: what cannot be
     /// compared is never held back.
     pub fn key(&self, event: &Value) -> Option<[u8; 16]> {

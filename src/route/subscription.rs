@@ -9,6 +9,8 @@ use crate::event::EventType;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     types: Vec<EventType>,
+    /// As they were written.
+    patterns: Vec<String>,
 }
 
 /// The pattern that leaves nothing out.
@@ -18,8 +20,9 @@ impl Subscription {
     /// Reads globs, in which `*` stands for any run of characters. A pattern that matches no type of the catalogue is
     /// an error: the operator would wait for ever for such an event. Returns the offending pattern.
     pub fn parse<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
-        let mut types = Vec::new();
+        let (mut types, mut written) = (Vec::new(), Vec::new());
         for pattern in patterns {
+            written.push(pattern.to_owned());
             let before = types.len();
             let meant = |kind: &EventType| match *kind {
                 EventType::AuthChallenge => pattern == kind.name() || pattern == EVERYTHING,
@@ -32,7 +35,12 @@ impl Subscription {
         }
         types.sort_unstable();
         types.dedup();
-        Ok(Self { types })
+        Ok(Self { types, patterns: written })
+    }
+
+    /// The globs, as they were written.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
     }
 
     /// Whether this type was asked for.

@@ -17,7 +17,6 @@ pub mod history;
 mod journal;
 mod layout;
 mod mark;
-#[cfg(test)]
 pub mod memory;
 mod prepare;
 mod probe;

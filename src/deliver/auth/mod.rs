@@ -82,6 +82,11 @@ impl Authorizer {
         })
     }
 
+    /// Whether requests carry `Authorization`.
+    pub(super) fn shows(&self) -> bool {
+        !matches!(self.0, Kind::Nothing)
+    }
+
     /// What goes into `Authorization`, fetched first where need be.
     pub(super) async fn header(&self, http: &Http) -> Result<Option<HeaderValue>, AuthError> {
         match &self.0 {

@@ -1,0 +1,158 @@
+//! An event while it is offered to the endpoints: whether each wants it, and why not. The writer decides by this, and whoever
+//! asks why is told by it, so that the two cannot disagree.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::plan::{Endpoint, Plan, Planner, Route, forgiving};
+use super::{house, once};
+use crate::event::EventType;
+use crate::route::Verdict;
+use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
+use crate::store::{Draft, Store, StoreError};
+
+/// An event that is offered; its content is read at most once, and only where an endpoint looks at it.
+pub(super) struct Offer {
+    kind: EventType,
+    number: EventNumber,
+    content: Option<Value>,
+    /// Of radhook's own events, which endpoint it is about.
+    about: Option<EndpointId>,
+}
+
+/// What was decided for one endpoint.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Its name.
+    pub endpoint: Arc<str>,
+    /// What.
+    pub verdict: Verdict,
+    /// The reason, for an operator.
+    pub why: String,
+}
+
+/// An event of a rehearsal: what would have been told, and to whom.
+#[derive(Debug, Clone)]
+pub struct Rehearsed {
+    /// Its type.
+    pub kind: EventType,
+    /// It, as it would be stored.
+    pub json: Vec<u8>,
+    /// What was decided for each configured endpoint that it was offered to.
+    pub judged: Vec<Judged>,
+}
+
+impl Offer {
+    /// The event of this number, which is in the draft.
+    pub fn of(number: EventNumber, kind: EventType) -> Self {
+        Self { kind, number, content: None, about: None }
+    }
+
+    /// The same of an event of radhook's own.
+    pub fn of_the_house(number: EventNumber, kind: EventType, about: EndpointId) -> Self {
+        Self { about: Some(about), ..Self::of(number, kind) }
+    }
+
+    /// Whether an endpoint wants it. Changes nothing: what passes a cap is noted by [`Offer::passed`].
+    pub fn judge(
+        &mut self,
+        draft: &Draft<'_>,
+        endpoint: EndpointId,
+        route: &Route,
+        now: i64,
+    ) -> Result<Verdict, StoreError> {
+        if !route.subscription.wants(self.kind) {
+            return Ok(Verdict::NotSubscribed);
+        }
+        match self.about {
+            Some(about) if about == endpoint => return Ok(Verdict::AboutItself),
+            // It is told once as it is.
+            Some(_) => return Ok(Verdict::Wanted),
+            None => {}
+        }
+        // The last to be asked: only what nothing else holds back uses it up.
+        if let Some(cap) = &route.once_per
+            && let Some(until) = once::held_until(draft, cap, self.content(draft)?, endpoint, now)?
+        {
+            return Ok(Verdict::OncePer { until });
+        }
+        Ok(Verdict::Wanted)
+    }
+
+    /// Plans that an endpoint is sent it.
+    pub fn passed(
+        &mut self,
+        draft: &mut Draft<'_>,
+        endpoint: EndpointId,
+        route: &Route,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        if let Some(cap) = &route.once_per {
+            let of = cap.key(self.content(draft)?);
+            once::passed(draft, cap, of, endpoint, now);
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, draft: &Draft<'_>) -> Result<&Value, StoreError> {
+        if self.content.is_none() {
+            let key = records::event(self.number);
+            let record = draft.get(&key)?.map(|bytes| EventRecord::decode(&key, &bytes)).transpose()?;
+            self.content = record.and_then(|record| serde_json::from_slice(&record.json).ok());
+        }
+        Ok(self.content.get_or_insert(Value::Null))
+    }
+}
+
+impl Planner {
+    /// Decides once more for an event as it is stored, or as somebody has written one. Nothing is changed.
+    pub fn judge(&self, store: &dyn Store, kind: EventType, event: Value, now: i64) -> Result<Vec<Judged>, StoreError> {
+        let about = house::about(kind, &event).map(|name| {
+            let own = self.endpoints.iter().find(|endpoint| name == Some(&endpoint.name));
+            own.map_or(EndpointId::MAX, |endpoint| endpoint.id)
+        });
+        // It has no number here: its content is at hand.
+        let mut offer = Offer { kind, number: EventNumber::MAX, content: Some(event), about };
+        let draft = Draft::new(store);
+        let mut judged = Vec::new();
+        for endpoint in &self.endpoints {
+            let Some(route) = &endpoint.route else { continue };
+            let verdict = offer.judge(&draft, endpoint.id, route, now)?;
+            judged.push(Judged::new(endpoint, route, kind, verdict));
+        }
+        Ok(judged)
+    }
+
+    /// An empty plan over `store` that notes what is decided. It is made to be looked at, not to be committed.
+    pub fn rehearse<'a>(&self, store: &'a dyn Store) -> Plan<'a> {
+        Plan { judged: Some(Vec::new()), ..self.plan(store) }
+    }
+
+    /// What was told in a rehearsal since this was last asked, in order.
+    pub fn rehearsed(&self, plan: &mut Plan<'_>) -> Result<Vec<Rehearsed>, StoreError> {
+        let mut told: Vec<(EventNumber, Rehearsed)> = Vec::new();
+        for (number, at, verdict) in plan.judged.iter_mut().flat_map(std::mem::take) {
+            if told.last().is_none_or(|(last, _)| *last != number) {
+                let key = records::event(number);
+                let bytes = plan.draft.get(&key)?;
+                let Some(record) = forgiving(bytes.map(|bytes| EventRecord::decode(&key, &bytes)).transpose())? else {
+                    continue;
+                };
+                told.push((number, Rehearsed { kind: record.head.kind, json: record.json, judged: Vec::new() }));
+            }
+            let endpoint = &self.endpoints[at];
+            if let (Some((_, event)), Some(route)) = (told.last_mut(), &endpoint.route) {
+                event.judged.push(Judged::new(endpoint, route, event.kind, verdict));
+            }
+        }
+        Ok(told.into_iter().map(|(_, event)| event).collect())
+    }
+}
+
+impl Judged {
+    fn new(endpoint: &Endpoint, route: &Route, kind: EventType, verdict: Verdict) -> Self {
+        let why = verdict.why(kind, &route.subscription, route.once_per.as_ref());
+        Self { endpoint: Arc::clone(&endpoint.name), verdict, why }
+    }
+}
