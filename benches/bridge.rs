@@ -11,7 +11,7 @@ use radhook::exchange::{Exchange, Login, Origin};
 use radhook::intake::{Planner, Route};
 use radhook::lab::nas::{Nas, NasOptions, Session};
 use radhook::radius::{Code, Dictionary, Packet, decode};
-use radhook::route::Subscription;
+use radhook::route::Interest;
 use radhook::secret::Secret;
 use radhook::session::{self, Context, Known, Meaning, SessionOptions};
 use radhook::store::bell::Bell;
@@ -92,8 +92,7 @@ fn intake(criterion: &mut Criterion) {
         let store = DurableStore::open(&options).unwrap();
         let route = Route {
             name: "crm".into(),
-            subscription: Subscription::default(),
-            once_per: None,
+            interest: Interest::default(),
             in_session_order: true,
             coalesces_updates: false,
             bell: Arc::new(Bell::default()),

@@ -155,8 +155,7 @@ impl Daemon {
         let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
         let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
             name: Arc::clone(&endpoint.delivery.name),
-            subscription: endpoint.subscription.clone(),
-            once_per: endpoint.once_per.clone(),
+            interest: endpoint.interest.clone(),
             coalesces_updates: endpoint.coalesces_updates,
             in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
             bell: Arc::clone(bell),

@@ -84,6 +84,8 @@ pub const STORE_BLOBS: &str = "radhook_store_blob_files";
 pub const ENDPOINT_RECEIVED: &str = "radhook_endpoint_received_total";
 /// An endpoint's events not asked for.
 pub const ENDPOINT_FILTERED: &str = "radhook_endpoint_filtered_total";
+/// An endpoint's conditions that could not be evaluated.
+pub const CONDITION_FAILURES: &str = "radhook_condition_failures_total";
 /// An endpoint's events taken.
 pub const ENDPOINT_DELIVERED: &str = "radhook_endpoint_delivered_total";
 /// An endpoint's events waiting.
@@ -241,7 +243,12 @@ pub const ALL: &[Metric] = &[
     Metric {
         name: ENDPOINT_FILTERED,
         kind: Kind::Counter,
-        help: "Events an endpoint did not ask for, or that once_per held back",
+        help: "Events an endpoint did not ask for, or that its when or once_per held back",
+    },
+    Metric {
+        name: CONDITION_FAILURES,
+        kind: Kind::Counter,
+        help: "Events for which an endpoint's when could not be evaluated, and so did not hold",
     },
     Metric { name: ENDPOINT_DELIVERED, kind: Kind::Counter, help: "Events an endpoint took" },
     Metric { name: ENDPOINT_PENDING, kind: Kind::Gauge, help: "Events waiting for an endpoint" },

@@ -34,15 +34,22 @@ const ROOMS: &[Room] = &[
     Room { name: "exchange", may_use: &["radius", "event"] },
     Room { name: "event", may_use: &["radius"] },
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
-    Room { name: "route", may_use: &["event"] },
-    Room { name: "render", may_use: &["event"] },
+    Room { name: "template", may_use: &["event"] },
+    Room { name: "route", may_use: &["event", "template"] },
+    Room { name: "render", may_use: &["event", "template"] },
     Room { name: "store", may_use: &["event"] },
     Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
-    Room { name: "intake", may_use: &["radius", "exchange", "event", "session", "route", "render", "store"] },
-    Room { name: "deliver", may_use: &["event", "render", "store"] },
+    Room {
+        name: "intake",
+        may_use: &["radius", "exchange", "event", "session", "template", "route", "render", "store"],
+    },
+    Room { name: "deliver", may_use: &["event", "template", "render", "store"] },
     // Around it.
     Room { name: "admin", may_use: &["event", "session", "store", "source", "intake", "deliver"] },
-    Room { name: "config", may_use: &["radius", "event", "session", "route", "store", "source", "deliver", "admin"] },
+    Room {
+        name: "config",
+        may_use: &["radius", "event", "session", "template", "route", "store", "source", "deliver", "admin"],
+    },
     Room { name: "lab", may_use: &["radius", "deliver"] },
     Room { name: "daemon", may_use: &ALL_BENEATH_DAEMON },
     Room { name: "cli", may_use: &ALL_BENEATH_CLI },
@@ -52,13 +59,13 @@ const ROOMS: &[Room] = &[
 ];
 
 const ALL_BENEATH_DAEMON: [&str; 12] = [
-    "radius", "exchange", "event", "session", "route", "render", "store", "source", "intake", "deliver", "admin",
-    "config",
+    "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
+    "admin", "config",
 ];
 
 const ALL_BENEATH_CLI: [&str; 15] = [
-    "radius", "exchange", "event", "session", "route", "render", "store", "source", "intake", "deliver", "admin",
-    "config", "lab", "daemon", "trace",
+    "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
+    "admin", "config", "lab", "daemon", "trace",
 ];
 
 /// Where the picture is drawn.

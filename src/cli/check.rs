@@ -170,7 +170,7 @@ fn rate(endpoint: &Endpoint) -> String {
 }
 
 fn wanted(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
-    EventType::ALL.iter().filter(|kind| endpoint.subscription.wants(**kind)).map(|kind| kind.name())
+    EventType::ALL.iter().filter(|kind| endpoint.interest.subscription.wants(**kind)).map(|kind| kind.name())
 }
 
 fn signature(endpoint: &Endpoint) -> String {

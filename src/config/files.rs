@@ -91,6 +91,15 @@ impl Files {
         (&file.path, file.text.position(place.offset))
     }
 
+    /// Where the text of a string begins whose quotation marks begin at a place; `None` where it is written with escapes.
+    pub fn text_of(&self, place: Place, text: &str) -> Option<usize> {
+        let written = self.files[place.file].text.as_str().get(place.offset..)?;
+        ["\"\"\"\n", "'''\n", "\"\"\"\r\n", "'''\r\n", "\"\"\"", "'''", "\"", "'"]
+            .iter()
+            .find(|mark| written.strip_prefix(**mark).is_some_and(|rest| rest.starts_with(text)))
+            .map(|mark| place.offset + mark.len())
+    }
+
     /// The permission bits of the file a place stands in.
     pub fn mode(&self, place: Place) -> Option<u32> {
         self.files[place.file].mode

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
 use crate::listen::Address;
-use crate::route::{OncePer, Subscription};
+use crate::route::Interest;
 use crate::secret::Secret;
 use crate::session::SessionOptions;
 use crate::source::SourceOptions;
@@ -63,9 +63,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Which events it wants.
-    pub subscription: Subscription,
-    /// How often it hears of the same thing.
-    pub once_per: Option<OncePer>,
+    pub interest: Interest,
     /// Whether of the updates of a session that wait only the newest is kept.
     pub coalesces_updates: bool,
     /// How they get there.

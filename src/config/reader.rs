@@ -82,6 +82,14 @@ impl<'a> Scope<'a> {
         format!("{}:{position}", file.display())
     }
 
+    /// The place of a byte of a string's text, where that stands in the file as it is; else that of the string.
+    pub fn inside(&self, place: Place, text: &str, at: usize) -> Place {
+        match self.files.text_of(place, text) {
+            Some(begin) => Place { offset: begin + at, ..place },
+            None => place,
+        }
+    }
+
     /// Notes that a secret stands in the config itself, which is worth a warning where everybody may read that file.
     pub fn inline_secret(&self, place: Place) {
         let everybody = self.files.mode(place).is_some_and(|mode| mode & WORLD_READABLE != 0);

@@ -5,6 +5,7 @@
 //! bells. When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
+mod count;
 mod deeds;
 pub mod health;
 mod house;

@@ -3,20 +3,24 @@
 
 use std::sync::Arc;
 
+use ::metrics::counter;
 use serde_json::Value;
+use tracing::debug;
 
 use super::plan::{Endpoint, Plan, Planner, Route, forgiving};
-use super::{house, once};
+use super::{count, house, once};
 use crate::event::EventType;
+use crate::metrics;
 use crate::route::Verdict;
 use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
 use crate::store::{Draft, Store, StoreError};
+use crate::template::{COUNT, Facts};
 
 /// An event that is offered; its content is read at most once, and only where an endpoint looks at it.
 pub(super) struct Offer {
     kind: EventType,
     number: EventNumber,
-    content: Option<Value>,
+    content: Option<Arc<Value>>,
     /// Of radhook's own events, which endpoint it is about.
     about: Option<EndpointId>,
 }
@@ -62,7 +66,8 @@ impl Offer {
         route: &Route,
         now: i64,
     ) -> Result<Verdict, StoreError> {
-        if !route.subscription.wants(self.kind) {
+        let interest = &route.interest;
+        if !interest.subscription.wants(self.kind) {
             return Ok(Verdict::NotSubscribed);
         }
         match self.about {
@@ -71,13 +76,59 @@ impl Offer {
             Some(_) => return Ok(Verdict::Wanted),
             None => {}
         }
+        if let Some(condition) = &interest.when {
+            let content = Arc::clone(self.content(draft)?);
+            let mut facts = Facts::of(Arc::clone(&content));
+            if let Some(counted) = &interest.count
+                && let Some(of) = counted.of().key(&content)
+            {
+                facts = facts.with(COUNT, count::with_this(draft, counted, &of, endpoint, now)?);
+            }
+            match condition.holds(&facts) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Verdict::Condition),
+                Err(error) => {
+                    debug!(endpoint = %route.name, %error, "`when` cannot be evaluated");
+                    counter!(metrics::CONDITION_FAILURES, "endpoint" => route.name.to_string()).increment(1);
+                    return Ok(Verdict::Unfit);
+                }
+            }
+        }
         // The last to be asked: only what nothing else holds back uses it up.
-        if let Some(cap) = &route.once_per
+        if let Some(cap) = &interest.once_per
             && let Some(until) = once::held_until(draft, cap, self.content(draft)?, endpoint, now)?
         {
             return Ok(Verdict::OncePer { until });
         }
         Ok(Verdict::Wanted)
+    }
+
+    /// Whether it is of those that an endpoint asked for, however many there were: what may be sent again.
+    pub fn suits(&mut self, draft: &Draft<'_>, route: &Route) -> Result<bool, StoreError> {
+        let interest = &route.interest;
+        Ok(interest.subscription.wants(self.kind)
+            && match interest.when.as_ref().filter(|when| !when.counts()) {
+                Some(condition) => condition.holds(&Facts::of(Arc::clone(self.content(draft)?))) == Ok(true),
+                None => true,
+            })
+    }
+
+    /// Plans that it counts for an endpoint that asked for its type, wanted or not.
+    pub fn came(
+        &mut self,
+        draft: &mut Draft<'_>,
+        endpoint: EndpointId,
+        route: &Route,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        if let Some(counted) = &route.interest.count
+            && self.about.is_none()
+            && route.interest.subscription.wants(self.kind)
+            && let Some(of) = counted.of().key(self.content(draft)?)
+        {
+            count::came(draft, counted, &of, endpoint, now)?;
+        }
+        Ok(())
     }
 
     /// Plans that an endpoint is sent it.
@@ -88,20 +139,20 @@ impl Offer {
         route: &Route,
         now: i64,
     ) -> Result<(), StoreError> {
-        if let Some(cap) = &route.once_per {
+        if let Some(cap) = &route.interest.once_per {
             let of = cap.key(self.content(draft)?);
             once::passed(draft, cap, of, endpoint, now);
         }
         Ok(())
     }
 
-    fn content(&mut self, draft: &Draft<'_>) -> Result<&Value, StoreError> {
+    fn content(&mut self, draft: &Draft<'_>) -> Result<&Arc<Value>, StoreError> {
         if self.content.is_none() {
             let key = records::event(self.number);
             let record = draft.get(&key)?.map(|bytes| EventRecord::decode(&key, &bytes)).transpose()?;
-            self.content = record.and_then(|record| serde_json::from_slice(&record.json).ok());
+            self.content = record.and_then(|record| serde_json::from_slice(&record.json).ok()).map(Arc::new);
         }
-        Ok(self.content.get_or_insert(Value::Null))
+        Ok(self.content.get_or_insert_with(Arc::default))
     }
 }
 
@@ -113,7 +164,7 @@ impl Planner {
             own.map_or(EndpointId::MAX, |endpoint| endpoint.id)
         });
         // It has no number here: its content is at hand.
-        let mut offer = Offer { kind, number: EventNumber::MAX, content: Some(event), about };
+        let mut offer = Offer { kind, number: EventNumber::MAX, content: Some(Arc::new(event)), about };
         let draft = Draft::new(store);
         let mut judged = Vec::new();
         for endpoint in &self.endpoints {
@@ -152,7 +203,7 @@ impl Planner {
 
 impl Judged {
     fn new(endpoint: &Endpoint, route: &Route, kind: EventType, verdict: Verdict) -> Self {
-        let why = verdict.why(kind, &route.subscription, route.once_per.as_ref());
+        let why = verdict.why(kind, &route.interest);
         Self { endpoint: Arc::clone(&endpoint.name), verdict, why }
     }
 }

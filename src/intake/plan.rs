@@ -7,10 +7,10 @@ use serde::Serialize;
 use tracing::error;
 
 use super::offer::Offer;
-use super::{logins, once};
+use super::{count, logins, once};
 use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
-use crate::route::{self, OncePer, Subscription};
+use crate::route::{self, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
@@ -24,10 +24,8 @@ use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions, hist
 pub struct Route {
     /// Its name.
     pub name: Arc<str>,
-    /// The event types it asked for.
-    pub subscription: Subscription,
-    /// How often it hears of the same thing; `None` for always.
-    pub once_per: Option<OncePer>,
+    /// What it wants to hear of.
+    pub interest: Interest,
     /// Whether events of one session keep their order.
     pub in_session_order: bool,
     /// Whether of the updates of a session that wait only the newest is kept.
@@ -200,6 +198,7 @@ impl Planner {
             let Some(route) = &endpoint.route else { continue };
             let verdict = offer.judge(&plan.draft, endpoint.id, route, now)?;
             plan.judged.iter_mut().for_each(|judged| judged.push((number, at, verdict)));
+            offer.came(&mut plan.draft, endpoint.id, route, now)?;
             if verdict != route::Verdict::Wanted {
                 Queue::new(&mut plan.draft, &endpoint.name, endpoint.id).filter()?;
                 continue;
@@ -292,6 +291,7 @@ impl Planner {
         let given_back = history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)?;
         logins::forget(&mut plan.draft, store, now)?;
         once::forget(&mut plan.draft, store, now)?;
+        count::forget(&mut plan.draft, store, now)?;
         Ok(given_back)
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::offer::Offer;
 use super::plan::{Plan, Planner};
 use crate::store::queue::Queue;
 use crate::store::records::{self, EventNumber, EventRecord};
@@ -49,7 +50,7 @@ impl Planner {
         let mut replayed = Replayed::default();
         for event in events {
             let Some(record) = read(&plan.draft, *event)? else { continue };
-            if !route.subscription.wants(record.head.kind) {
+            if !Offer::of(*event, record.head.kind).suits(&plan.draft, route)? {
                 replayed.not_wanted += 1;
                 continue;
             }

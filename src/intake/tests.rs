@@ -7,7 +7,7 @@ use super::*;
 use crate::event::EventType;
 use crate::exchange::{Exchange, Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
-use crate::route::Subscription;
+use crate::route::{Interest, Subscription};
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
 use crate::store::queue::{self, Outcome, Then};
@@ -50,8 +50,10 @@ fn packet(status: u64, session: &str, time: u64) -> Exchange {
 fn route(name: &str, patterns: &[&str]) -> Route {
     Route {
         name: name.into(),
-        subscription: Subscription::parse(patterns.iter().copied()).unwrap(),
-        once_per: None,
+        interest: Interest {
+            subscription: Subscription::parse(patterns.iter().copied()).unwrap(),
+            ..Interest::default()
+        },
         in_session_order: true,
         coalesces_updates: false,
         bell: Arc::new(Bell::default()),

@@ -1,6 +1,6 @@
 //! Whether an endpoint wants an event, and if not, why: what `intake` decides, and what an operator is told of it.
 
-use super::{OncePer, Subscription};
+use super::Interest;
 use crate::event::EventType;
 
 /// What was decided of one event for one endpoint.
@@ -12,6 +12,10 @@ pub enum Verdict {
     NotSubscribed,
     /// It tells of this endpoint itself, and goes to the others only.
     AboutItself,
+    /// `when` does not hold.
+    Condition,
+    /// `when` cannot be evaluated for it, which counts as not holding.
+    Unfit,
     /// `once_per`: one that agrees in the key has passed, and nothing more does until then, in milliseconds since 1970.
     OncePer {
         /// Until when.
@@ -31,13 +35,16 @@ impl Verdict {
             Self::Wanted => "wanted",
             Self::NotSubscribed => "not_subscribed",
             Self::AboutItself => "about_itself",
+            Self::Condition => "condition",
+            Self::Unfit => "condition_failed",
             Self::OncePer { .. } => "once_per",
         }
     }
 
     /// The reason, for an operator.
-    pub fn why(self, kind: EventType, subscription: &Subscription, once_per: Option<&OncePer>) -> String {
-        let patterns = || subscription.patterns().join(", ");
+    pub fn why(self, kind: EventType, interest: &Interest) -> String {
+        let patterns = || interest.subscription.patterns().join(", ");
+        let condition = || interest.when.as_ref().map(|when| when.source()).unwrap_or_default();
         match self {
             Self::Wanted => format!("{kind} is among its `events`: {}", patterns()),
             Self::NotSubscribed if kind == EventType::AuthChallenge => format!(
@@ -46,8 +53,10 @@ impl Verdict {
             ),
             Self::NotSubscribed => format!("{kind} is not among its `events`: {}", patterns()),
             Self::AboutItself => "it tells of this endpoint, and goes to the others only".to_owned(),
+            Self::Condition => format!("its `when` does not hold: {}", condition()),
+            Self::Unfit => format!("its `when` cannot be evaluated for this event: {}", condition()),
             Self::OncePer { until } => {
-                let fields = once_per.map(|cap| cap.fields().join(", ")).unwrap_or_default();
+                let fields = interest.once_per.as_ref().map(|cap| cap.fields().join(", ")).unwrap_or_default();
                 let until = jiff::Timestamp::from_millisecond(until).map(crate::event::rfc3339).unwrap_or_default();
                 format!(
                     "`once_per` of {fields} is used up: one that agrees in it has passed; the next may after {until}"
@@ -59,19 +68,22 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{OncePer, Subscription};
     use super::*;
 
     #[test]
     fn the_reason_names_what_the_operator_wrote() {
-        let asks = Subscription::parse(["auth.*", "session.stop"]).unwrap();
-        let why = |verdict: Verdict, kind| verdict.why(kind, &asks, None);
+        let subscription = Subscription::parse(["auth.*", "session.stop"]).unwrap();
+        let asks = Interest { subscription, ..Interest::default() };
+        let why = |verdict: Verdict, kind| verdict.why(kind, &asks);
         assert_eq!(
             why(Verdict::NotSubscribed, EventType::SessionStart),
             "session.start is not among its `events`: auth.*, session.stop"
         );
         assert!(why(Verdict::NotSubscribed, EventType::AuthChallenge).contains("write it out"));
         let cap = OncePer::parse(vec!["user.name".to_owned()], std::time::Duration::from_secs(60)).unwrap();
-        let told = Verdict::OncePer { until: 1_795_342_530_000 }.why(EventType::AuthAccept, &asks, Some(&cap));
+        let told = Verdict::OncePer { until: 1_795_342_530_000 }
+            .why(EventType::AuthAccept, &Interest { once_per: Some(cap), ..asks.clone() });
         assert!(told.contains("of user.name") && told.contains("2026-11-22T10:15:30.000Z"), "{told}");
     }
 }

@@ -15,6 +15,8 @@
 //! | `N` endpoint name | [`EndpointRecord`]: its number and tally |
 //! | `R` endpoint | [`Standing`]: whether it fails, is disabled or verified |
 //! | `C` endpoint, key | until when no further event of this key passes `once_per` |
+//! | `c` endpoint, key | until when each event of this key counts for `count` |
+//! | `d` time, endpoint, key | when that is to be looked through |
 //! | `F` time, endpoint, key | nothing: when that is forgotten |
 //! | `G` endpoint, event | [`Kept`]: request and answer, word for word |
 //! | `P` endpoint, event | [`Pending`]: a delivery not settled yet |
@@ -345,6 +347,23 @@ pub fn read_once_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
     Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
 }
 
+/// The key of what is counted by `count`.
+pub fn counted(endpoint: EndpointId, of: &[u8; 16]) -> Key {
+    key(b'c', &[&endpoint.to_be_bytes(), of])
+}
+
+/// The key by which it is found when it may count no more.
+pub fn counted_end(at: i64, endpoint: EndpointId, of: &[u8; 16]) -> Key {
+    key(b'd', &[&ordered(at), &endpoint.to_be_bytes(), of])
+}
+
+/// The parts of a [`counted_end`] key.
+pub fn read_counted_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
+    let rest = key.strip_prefix(b"d")?.get(8..)?;
+    let (endpoint, of) = rest.split_first_chunk::<4>()?;
+    Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
+}
+
 /// The event in a [`pending`], [`dead`] or [`done`] key.
 pub fn read_event_of(key: &[u8]) -> Option<EventNumber> {
     Some(EventNumber::from_be_bytes(key.get(5..)?.try_into().ok()?))
@@ -450,6 +469,8 @@ mod tests {
             exchange(0, 0),
             once(0, &of),
             once_end(0, 0, &of),
+            counted(0, &of),
+            counted_end(0, 0, &of),
             NEXT_EVENT.to_vec(),
             sessions::of_nas(&of, &of),
             sessions::of_user(&of, &of),

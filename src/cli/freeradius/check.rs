@@ -199,7 +199,7 @@ struct Sight<'a> {
 impl Sight<'_> {
     /// Waits for one of this type, and tells which endpoint got it.
     fn of(&self, kind: EventType) -> anyhow::Result<String> {
-        if !self.config.endpoints.iter().any(|endpoint| endpoint.subscription.wants(kind)) {
+        if !self.config.endpoints.iter().any(|endpoint| endpoint.interest.subscription.wants(kind)) {
             bail!("no endpoint wants {}, so it cannot be seen: add it to the `events` of one", kind.name());
         }
         let deadline = Instant::now() + self.wait;

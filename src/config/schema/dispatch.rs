@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::config::reader::{Reader, shown};
+use super::template;
+use crate::config::reader::{Reader, Scope, shown};
+use crate::config::tree::{Node, Value};
 use crate::config::units::Complaint;
 use crate::config::value::{duration, integer, one_of, one_or_more, parsed, size};
 use crate::deliver::options::{BatchOptions, Format, Order, Verify};
-use crate::route::OncePer;
+use crate::route::{Count, OncePer};
+use crate::template::Condition;
 
 /// One is no batch; twenty thousand small events are the tens of megabytes that a receiver made for it takes.
 const MAX_EVENTS: RangeInclusive<u64> = 1..=20_000;
@@ -76,22 +79,60 @@ pub(super) fn coalesces_updates(table: &mut Reader<'_>, order: Order) -> bool {
 
 /// `once_per`.
 pub(super) fn once_per(table: &mut Reader<'_>) -> Option<OncePer> {
-    let read = |once: &mut Reader<'_>| {
-        let field = parsed("a field of events in quotes", |text| {
-            match OncePer::parse(vec![text.to_owned()], *WINDOW.start()) {
-                Ok(_) => Ok(text.to_owned()),
-                Err(_) => Err(Complaint::new(
-                    "which is no field of an event",
-                    "write it like \"user.name\" or \"client.mac\"",
-                )),
+    table.table("once_per", by_key).flatten()
+}
+
+/// `count`.
+pub(super) fn count(table: &mut Reader<'_>) -> Option<Count> {
+    table.table("count", by_key).flatten().map(Count::new)
+}
+
+/// `when`; `counted` where there is a `count` to ask for.
+pub(super) fn when(table: &mut Reader<'_>, counted: bool) -> Option<Condition> {
+    let node = table.node("when");
+    let condition = table.optional("when", condition);
+    let counts = condition.as_ref().is_some_and(Condition::counts);
+    let scope = table.scope();
+    match (node, counts, counted) {
+        (Some(node), true, false) => {
+            let help = "add count = { key = \"user.name\", window = \"10m\" }".to_owned();
+            scope.problem(node.place, "`when` asks for count, and nothing is counted", help);
+        }
+        (_, false, true) => {
+            let help = "use it, as in when = \"count >= 5\", or remove it".to_owned();
+            scope.warn(table.place_of("count"), "`count` has no meaning where `when` does not ask for it", help);
+        }
+        _ => {}
+    }
+    condition
+}
+
+fn condition(scope: &Scope<'_>, node: &Node) -> Option<Condition> {
+    let Value::Text(text) = &node.value else {
+        scope.wrong_type(node, "a condition in quotes");
+        return None;
+    };
+    match Condition::parse(text) {
+        Ok(condition) => Some(condition),
+        Err(mistake) => {
+            template::refuse(scope, node, text, &mistake);
+            None
+        }
+    }
+}
+
+/// A key, and for how long what agrees in it belongs together.
+fn by_key(once: &mut Reader<'_>) -> Option<OncePer> {
+    let field =
+        parsed("a field of events in quotes", |text| match OncePer::parse(vec![text.to_owned()], *WINDOW.start()) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => {
+                Err(Complaint::new("which is no field of an event", "write it like \"user.name\" or \"client.mac\""))
             }
         });
-        let fields =
-            once.required("key", "\"user.name\"", one_or_more("a field, or an array of them", MAX_FIELDS, field));
-        let window = once.required("window", "\"24h\"", duration(WINDOW));
-        OncePer::parse(fields?, window?).ok()
-    };
-    table.table("once_per", read).flatten()
+    let fields = once.required("key", "\"user.name\"", one_or_more("a field, or an array of them", MAX_FIELDS, field));
+    let window = once.required("window", "\"24h\"", duration(WINDOW));
+    OncePer::parse(fields?, window?).ok()
 }
 
 /// `verify`, with `verify_origin` and `verify_callback`.

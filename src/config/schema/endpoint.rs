@@ -23,7 +23,7 @@ use crate::deliver::options::{
     SignatureOptions,
 };
 use crate::event::EventType;
-use crate::route::Subscription;
+use crate::route::{Interest, Subscription};
 
 /// The most endpoints: each has a queue, connections and metrics of its own.
 const MAX_ENDPOINTS: usize = 256;
@@ -94,7 +94,7 @@ const FORMATS: &[(&str, Format)] = &[
 const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "purple", "bt", "rlm_rest", "openwisp"];
 
 /// Keys of the design that come later.
-const LATER: &[&str] = &["when", "body", "content_type"];
+const LATER: &[&str] = &["body", "content_type"];
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
 const MADE: [EventType; 22] = [
@@ -170,6 +170,8 @@ pub(super) fn endpoints(
         let retry = table.table("retry", retry).unwrap_or_else(default_retry);
         let batch = dispatch::batch(table, format);
         let coalesces_updates = dispatch::coalesces_updates(table, order);
+        let count = dispatch::count(table);
+        let when = dispatch::when(table, count.is_some());
         let once_per = dispatch::once_per(table);
         let verify = dispatch::verify(table, node);
         let log_bodies = table.or("log_bodies", flag, false);
@@ -179,8 +181,7 @@ pub(super) fn endpoints(
         });
         let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {
-            subscription,
-            once_per,
+            interest: Interest { subscription, when, count, once_per },
             coalesces_updates,
             delivery: EndpointOptions {
                 name: name?,

@@ -14,6 +14,7 @@ mod sessions;
 mod signature;
 mod source;
 pub(super) mod store;
+mod template;
 mod url;
 
 use std::sync::Arc;

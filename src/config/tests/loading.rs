@@ -10,6 +10,7 @@ use super::*;
 use crate::deliver::options::{Format, Order, RetryOptions, SignatureOptions};
 use crate::event::EventType;
 use crate::listen::Address;
+use crate::route::Interest;
 use crate::source::client::Requirement;
 
 /// A directory with these files; all of them only for their owner.
@@ -312,7 +313,7 @@ fn every_setting_of_an_endpoint_arrives() {
         signature = { scheme = \"hmac-sha256\", secret = \"sixteen bytes or more\", header = \"X-Sig\", prefix = \"v=\" }\n\
         retry = { schedule = [], jitter = 1 }\n";
     let (config, _) = read_text(&format!("{SMALLEST}{text}")).unwrap();
-    let Endpoint { subscription, delivery, .. } = &config.endpoints[1];
+    let Endpoint { interest: Interest { subscription, .. }, delivery, .. } = &config.endpoints[1];
     assert!(subscription.wants(EventType::NasOn) && !subscription.wants(EventType::SessionStart));
     assert_eq!((delivery.url.as_str(), delivery.method.as_str()), ("http://localhost:8080/a?b=c", "PUT"));
     assert_eq!((delivery.timeout, delivery.order), (Duration::from_secs(3), Order::None));
