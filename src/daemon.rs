@@ -156,6 +156,8 @@ impl Daemon {
         let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
             name: Arc::clone(&endpoint.delivery.name),
             subscription: endpoint.subscription.clone(),
+            format: endpoint.delivery.format,
+            scope: endpoint.scope.clone(),
             once_per: endpoint.once_per.clone(),
             coalesces_updates: endpoint.coalesces_updates,
             in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,

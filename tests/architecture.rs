@@ -35,7 +35,7 @@ const ROOMS: &[Room] = &[
     Room { name: "event", may_use: &["radius"] },
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
     Room { name: "route", may_use: &["event"] },
-    Room { name: "render", may_use: &["event"] },
+    Room { name: "render", may_use: &["radius", "event"] },
     Room { name: "store", may_use: &["event"] },
     Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
     Room { name: "intake", may_use: &["radius", "exchange", "event", "session", "route", "render", "store"] },

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
 use crate::listen::Address;
-use crate::route::{OncePer, Subscription};
+use crate::route::{OncePer, Scope as Venues, Subscription};
 use crate::secret::Secret;
 use crate::session::SessionOptions;
 use crate::source::SourceOptions;
@@ -64,6 +64,8 @@ pub struct Config {
 pub struct Endpoint {
     /// Which events it wants.
     pub subscription: Subscription,
+    /// Where they come from; `None` for everywhere.
+    pub scope: Option<Venues>,
     /// How often it hears of the same thing.
     pub once_per: Option<OncePer>,
     /// Whether of the updates of a session that wait only the newest is kept.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::plan::{Fact, Plan, Planner, forgiving, keep};
+use super::plan::{Fact, Plan, Planner, Route, forgiving, keep};
 use crate::event::{Event, EventType, Fingerprint, Source, rfc3339};
 use crate::store::queue::{Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
@@ -170,7 +170,7 @@ impl Planner {
     }
 
     fn is_wanted(&self, kind: EventType, about: EndpointId) -> bool {
-        let wants = |route: &super::plan::Route| route.subscription.wants(kind);
+        let wants = |route: &Route| asks_for(route, kind);
         self.endpoints.iter().any(|known| known.id != about && known.route.as_ref().is_some_and(wants))
     }
 
@@ -190,7 +190,7 @@ impl Planner {
         let fact = Fact { base, occurrence: 0, happened_at, received_at: timestamp, undated: None };
         let number = keep(plan, &event, &fact)?;
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
-            let asked = endpoint.route.as_ref().is_some_and(|route| route.subscription.wants(kind));
+            let asked = endpoint.route.as_ref().is_some_and(|route| asks_for(route, kind));
             if endpoint.id == about || !asked {
                 continue;
             }
@@ -200,6 +200,11 @@ impl Planner {
         }
         Ok(())
     }
+}
+
+/// Whether an endpoint is told of radhook's own house. One that wants to hear of some venues only is not.
+fn asks_for(route: &Route, kind: EventType) -> bool {
+    route.subscription.wants(kind) && route.scope.is_none()
 }
 
 /// Whether an event tells of radhook's own house.

@@ -1,16 +1,16 @@
-//! `once_per`: what has passed an endpoint's cap, and until when nothing more of its key does.
+//! What an endpoint wants to see of an event before it is for it: where it happened, whether its format has a word for it, and
+//! `once_per`: what has passed the endpoint's cap, and until when nothing more of its key does.
 
 use serde_json::Value;
 
-use super::plan::forgiving;
-use crate::route::OncePer;
+use super::plan::{Route, forgiving};
 use crate::store::records::{self, EndpointId, EventNumber, EventRecord};
 use crate::store::{Draft, Store, StoreError};
 
 /// How many are looked at in one go, so that a morning's logins do not hold up the writer the next morning.
 const LOOKS_AT_ONCE: usize = 2_000;
 
-/// An event while the caps of endpoints look at it; read at most once, and only where there are any.
+/// An event while endpoints look at it; read at most once, and only where one does.
 pub(super) struct Seen {
     number: EventNumber,
     event: Option<Value>,
@@ -22,15 +22,19 @@ impl Seen {
         Self { number, event: None }
     }
 
-    /// Whether the event passes the cap of an endpoint. If it does, that is planned, and from now on others do not.
+    /// Whether the event is for an endpoint that asked for its type, and passes its cap. If it does, that is planned, and from
+    /// now on others do not.
     pub(super) fn passes(
         &mut self,
         draft: &mut Draft<'_>,
-        cap: Option<&OncePer>,
+        route: &Route,
         endpoint: EndpointId,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let Some(cap) = cap else { return Ok(true) };
+        if route.looks_inside() && !route.takes(self.event(draft)?) {
+            return Ok(false);
+        }
+        let Some(cap) = &route.once_per else { return Ok(true) };
         let Some(of) = cap.key(self.event(draft)?) else { return Ok(true) };
         let key = records::once(endpoint, &of);
         if !cap.passes(forgiving(draft.read::<i64>(&key))?, now) {

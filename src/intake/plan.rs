@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use tracing::error;
 
 use super::{logins, once};
 use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
-use crate::route::{OncePer, Subscription};
+use crate::render::Format;
+use crate::route::{OncePer, Scope, Subscription};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
@@ -25,6 +27,10 @@ pub struct Route {
     pub name: Arc<str>,
     /// The event types it asked for.
     pub subscription: Subscription,
+    /// How events are written for it: what there is no word for, it does not get.
+    pub format: Format,
+    /// Where its events come from; `None` for everywhere.
+    pub scope: Option<Scope>,
     /// How often it hears of the same thing; `None` for always.
     pub once_per: Option<OncePer>,
     /// Whether events of one session keep their order.
@@ -33,6 +39,18 @@ pub struct Route {
     pub coalesces_updates: bool,
     /// Rung when its queue has changed.
     pub bell: Arc<Bell>,
+}
+
+impl Route {
+    /// Whether more than its type decides whether an event is for it.
+    pub(super) fn looks_inside(&self) -> bool {
+        self.scope.is_some() || self.format.looks_inside()
+    }
+
+    /// Whether an event of a type it asked for is for it, by what the event's native JSON says.
+    pub(super) fn takes(&self, event: &Value) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.holds(event)) && self.format.has_word_for(event)
+    }
 }
 
 /// An endpoint of the store. One that is not configured (any more) has no route, but its pending deliveries still hold
@@ -194,8 +212,8 @@ impl Planner {
         let mut seen = once::Seen::new(number);
         for (endpoint, rung) in self.endpoints.iter().zip(&mut plan.rung) {
             let Some(route) = &endpoint.route else { continue };
-            let wanted = route.subscription.wants(event.kind)
-                && seen.passes(&mut plan.draft, route.once_per.as_ref(), endpoint.id, now)?;
+            let wanted =
+                route.subscription.wants(event.kind) && seen.passes(&mut plan.draft, route, endpoint.id, now)?;
             let mut queue = Queue::new(&mut plan.draft, &endpoint.name, endpoint.id);
             if !wanted {
                 queue.filter()?;

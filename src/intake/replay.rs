@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::plan::{Plan, Planner};
+use super::plan::{Plan, Planner, Route};
 use crate::store::queue::Queue;
 use crate::store::records::{self, EventNumber, EventRecord};
 use crate::store::{Draft, StoreError};
@@ -24,7 +24,7 @@ pub struct Replayed {
     pub queued: usize,
     /// Not queued: they wait there already.
     pub waiting: usize,
-    /// Not queued: the endpoint does not ask for their type.
+    /// Not queued: the endpoint does not ask for their type, or for events from there, or has no word for them.
     pub not_wanted: usize,
 }
 
@@ -49,7 +49,7 @@ impl Planner {
         let mut replayed = Replayed::default();
         for event in events {
             let Some(record) = read(&plan.draft, *event)? else { continue };
-            if !route.subscription.wants(record.head.kind) {
+            if !route.subscription.wants(record.head.kind) || !is_for(route, &record.json) {
                 replayed.not_wanted += 1;
                 continue;
             }
@@ -75,6 +75,11 @@ fn read(draft: &Draft<'_>, event: EventNumber) -> Result<Option<EventRecord>, St
     let key = records::event(event);
     // One that left the history since it was listed.
     draft.get(&key)?.map(|bytes| EventRecord::decode(&key, &bytes)).transpose()
+}
+
+/// Whether an event of a type that an endpoint asked for is for it.
+fn is_for(route: &Route, json: &[u8]) -> bool {
+    !route.looks_inside() || serde_json::from_slice(json).is_ok_and(|event| route.takes(&event))
 }
 
 /// The session that an event belongs to.

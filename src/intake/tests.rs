@@ -7,6 +7,7 @@ use super::*;
 use crate::event::EventType;
 use crate::exchange::{Exchange, Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
+use crate::render::Format;
 use crate::route::Subscription;
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
@@ -51,6 +52,8 @@ fn route(name: &str, patterns: &[&str]) -> Route {
     Route {
         name: name.into(),
         subscription: Subscription::parse(patterns.iter().copied()).unwrap(),
+        format: Format::default(),
+        scope: None,
         once_per: None,
         in_session_order: true,
         coalesces_updates: false,

@@ -3,6 +3,7 @@
 //! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
 //! Only `*` alone is everything.
 
+use super::glob;
 use crate::event::EventType;
 
 /// The event types an endpoint asked for.
@@ -30,9 +31,25 @@ impl Subscription {
                 return Err(pattern);
             }
         }
+        Ok(Self::of(types))
+    }
+
+    /// These types.
+    pub fn of(types: impl IntoIterator<Item = EventType>) -> Self {
+        let mut types: Vec<EventType> = types.into_iter().collect();
         types.sort_unstable();
         types.dedup();
-        Ok(Self { types })
+        Self { types }
+    }
+
+    /// Those of its types that are among these.
+    pub fn within(&self, kinds: &[EventType]) -> Self {
+        Self { types: self.types.iter().copied().filter(|kind| kinds.contains(kind)).collect() }
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
     }
 
     /// Whether this type was asked for.
@@ -45,16 +62,6 @@ impl Default for Subscription {
     /// `["auth.*", "session.*"]`.
     fn default() -> Self {
         Self::parse(["auth.*", "session.*"]).expect("the default patterns name types of the catalogue")
-    }
-}
-
-/// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| glob(tail, &rest[at..]))
-        }),
     }
 }
 
