@@ -183,10 +183,7 @@ pub(super) fn endpoints(
         dialect::judge(table, format, url.as_ref(), &subscription, signature.as_ref());
         refuse_signed_twice(table, &signature, &headers);
         refuse_attributes(table, format, &signature, &headers);
-        let retry = match table.node("retry") {
-            Some(_) => table.table("retry", |table| retry(table, &defaults.retry)).unwrap_or(defaults.retry),
-            None => defaults.retry,
-        };
+        let retry = table.table("retry", |table| retry(table, &defaults.retry)).unwrap_or(defaults.retry);
         let batch = dispatch::batch(table, format, defaults.batch);
         let coalesces_updates = dispatch::coalesces_updates(table, order);
         let once_per = dispatch::once_per(table);
