@@ -191,7 +191,10 @@ fn a_scope_and_a_description_arrive() {
         "venues = []",
         &["x.toml:4:10: `venues` is an empty array, and must be a venue's id or name, or an array of them"],
     );
-    endpoint_says("venues = [true]", &["x.toml:4:11: `venues` must be an id, or a name in quotes, found the boolean true"]);
+    endpoint_says(
+        "venues = [true]",
+        &["x.toml:4:11: `venues` must be an id, or a name in quotes, found the boolean true"],
+    );
     endpoint_says("organization = \"\"", &["x.toml:4:16: `organization` is \"\", which is empty; name it"]);
     endpoint_says(
         "description = \"a\\nb\"",
