@@ -19,6 +19,7 @@ use crate::store::{Bytes, Key};
 mod logins;
 mod model;
 mod stories;
+mod words;
 
 const START: u64 = 1;
 const STOP: u64 = 2;

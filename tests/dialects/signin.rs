@@ -133,7 +133,7 @@ fn a_subscription_to_one_venue_or_an_organization_hears_of_nothing_else() {
     // A replay leaves out what is not for it too.
     let replayed = radhook(&site.config, &["events", "replay", "--endpoint", "context", "--since", "1h", "--json"]);
     assert_eq!(replayed.code, 0, "{replayed:?}");
-    let status = site.wait_until("they are sent again", |status| status.endpoint("context").delivered == 2);
+    let status = site.wait_until("they are sent again", |status| status.endpoint("context").delivered == 3);
     assert_eq!(status.endpoint("context").dead, 0);
     let listed = radhook(&site.config, &["endpoints", "list"]).stdout;
     assert!(listed.contains("all of acme's"), "{listed}");
