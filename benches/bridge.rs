@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
+use radhook::deliver::options::Format;
 use radhook::exchange::{Exchange, Login, Origin};
 use radhook::intake::{Planner, Route};
 use radhook::lab::nas::{Nas, NasOptions, Session};
@@ -93,6 +94,7 @@ fn intake(criterion: &mut Criterion) {
         let route = Route {
             name: "crm".into(),
             interest: Interest::default(),
+            format: Format::default(),
             in_session_order: true,
             coalesces_updates: false,
             bell: Arc::new(Bell::default()),

@@ -156,6 +156,7 @@ impl Daemon {
         let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
             name: Arc::clone(&endpoint.delivery.name),
             interest: endpoint.interest.clone(),
+            format: endpoint.delivery.format,
             coalesces_updates: endpoint.coalesces_updates,
             in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
             bell: Arc::clone(bell),

@@ -36,7 +36,7 @@ const ROOMS: &[Room] = &[
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
     Room { name: "template", may_use: &["event"] },
     Room { name: "route", may_use: &["event", "template"] },
-    Room { name: "render", may_use: &["event", "template"] },
+    Room { name: "render", may_use: &["radius", "event", "template"] },
     Room { name: "store", may_use: &["event"] },
     Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
     Room {
@@ -58,12 +58,12 @@ const ROOMS: &[Room] = &[
     Room { name: "main", may_use: &["cli"] },
 ];
 
-const ALL_BENEATH_DAEMON: [&str; 12] = [
+const ALL_BENEATH_DAEMON: [&str; 13] = [
     "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
     "admin", "config",
 ];
 
-const ALL_BENEATH_CLI: [&str; 15] = [
+const ALL_BENEATH_CLI: [&str; 16] = [
     "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
     "admin", "config", "lab", "daemon", "trace",
 ];

@@ -137,3 +137,25 @@ fn a_config_that_is_not_there_is_a_problem_like_any_other() {
     );
     assert_eq!(code, Some(3));
 }
+
+#[test]
+fn the_examples_of_dialects_are_good_as_they_stand() {
+    for (example, said) in [
+        ("ironwifi", "signed hmac-sha256 in x-ironwifi-signature with [secret]"),
+        ("signin", "only of the venues 888"),
+        ("purple", "retries after 3h, the last again and again, give or take 10 %"),
+        ("bt", "written as bt"),
+        ("openwisp", "events auth.accept, auth.reject"),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{example}.toml"));
+        let directory = directory(&fs::read_to_string(file).unwrap());
+        for secret in ["radius-secret", "ironwifi.key", "openwisp-authorization"] {
+            let path = directory.path().join(secret);
+            fs::write(&path, "sixteen bytes or more\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let (code, output) = check(directory.path(), &[]);
+        assert_eq!(code, Some(0), "{example}: {output}");
+        assert!(output.contains(said) && !output.contains("warning"), "{example}: {output}");
+    }
+}

@@ -83,6 +83,9 @@ pub struct Source {
 pub struct EndpointStatus {
     /// Its name.
     pub name: String,
+    /// What its `description` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Its URL; absent where it is not configured any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -191,6 +194,7 @@ impl Admin {
         let next_due =
             if tally.pending > 0 { queue::first_from(&*self.store, record.id, (i64::MIN, 0))? } else { None };
         Ok(EndpointStatus {
+            description: own.and_then(|own| own.options.description.clone()),
             url: own.map(|own| own.options.url.to_string()),
             state: state.to_owned(),
             received: tally.received,

@@ -15,6 +15,7 @@ use crate::deliver::options::{
 };
 use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
+use crate::route::Scope;
 use crate::source::client::{Client, Requirement};
 
 /// Check the config: all its problems at once, or what the daemon would do
@@ -117,16 +118,23 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
         [] => "no retry".to_owned(),
         waits => format!("retries after {}", list(waits.iter().map(|wait| show_duration(*wait)))),
     };
+    if options.retry.endless {
+        retries += ", the last again and again";
+    }
     if !options.retry.schedule.is_empty() && options.retry.jitter > 0.0 {
         retries += &format!(", give or take {:.0} %", options.retry.jitter * 100.0);
     }
-    let mut lines = vec![
-        first,
+    let mut lines = vec![first];
+    lines.extend(options.description.clone());
+    lines.extend([
         format!("events {}", list(wanted(endpoint).map(str::to_owned))),
         format!("{order}, {} at once{}, {} each", options.concurrency, rate(endpoint), show_duration(options.timeout)),
         retries,
         signature(endpoint),
-    ];
+    ]);
+    if let Some(scope) = &endpoint.interest.scope {
+        lines.push(format!("only of {}", venues(scope)));
+    }
     if options.format != Format::default() {
         lines.push(format!("written as {}", options.format));
     }
@@ -163,6 +171,14 @@ fn address(endpoint: &Endpoint) -> String {
     let query = if url.query().is_some() { "?…" } else { "" };
     url.set_query(None);
     format!("{url}{query}")
+}
+
+fn venues(scope: &Scope) -> String {
+    let venues = match scope.venues.as_slice() {
+        [] => "any venue".to_owned(),
+        venues => format!("the venues {}", list(venues.iter().cloned())),
+    };
+    scope.organization.iter().fold(venues, |text, organization| text + &format!(" of {organization}"))
 }
 
 fn rate(endpoint: &Endpoint) -> String {
@@ -217,6 +233,15 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
             "signature": signature(endpoint),
         });
+        if let Some(description) = &options.description {
+            object["description"] = description.as_str().into();
+        }
+        if options.retry.endless {
+            object["endless"] = true.into();
+        }
+        if let Some(scope) = &endpoint.interest.scope {
+            object["scope"] = venues(scope).into();
+        }
         if options.auth != AuthOptions::None {
             object["auth"] = options.auth.to_string().into();
         }

@@ -101,6 +101,9 @@ fn row(endpoint: &EndpointStatus) {
     let EndpointStatus { name, state, pending, dead, url, .. } = endpoint;
     let url = url.as_deref().unwrap_or("not in the config any more");
     println!("{name:<16}  {state:<10}  {pending:>9}  {dead:>9}  {url}");
+    if let Some(description) = &endpoint.description {
+        println!("{:<16}  {description}", "");
+    }
     if let (Some(since), Some(reason)) = (endpoint.disabled_since, &endpoint.disabled_because) {
         println!("{:<16}  disabled since {}: {reason}", "", rfc3339(since));
     }

@@ -10,7 +10,7 @@ use reqwest::Url;
 
 use super::egress::Egress;
 use super::sign::KeySource;
-pub use crate::render::Format;
+pub use crate::render::{Dialect, Format};
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.
@@ -18,6 +18,8 @@ use crate::secret::Secret;
 pub struct EndpointOptions {
     /// Its name: in commands, metrics, logs, and the store.
     pub name: Arc<str>,
+    /// What operators say of it.
+    pub description: Option<String>,
     /// Where requests go. `https`, or `http` to a loopback address or with `insecure_http = true`.
     pub url: Url,
     /// POST unless set.
@@ -231,12 +233,14 @@ pub struct OAuth2Options {
 /// `retry`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryOptions {
-    /// The wait before each retry. When it is used up the event is dead-lettered. Empty: one attempt.
+    /// The wait before each retry. When it is used up the event is dead-lettered, unless `endless`. Empty: one attempt.
     pub schedule: Vec<Duration>,
     /// Each wait is stretched or shrunk by up to this share, 0.0 to 1.0, so that failures do not come back in step.
     pub jitter: f64,
     /// How long after it was queued an event is worth sending; `None` for ever.
     pub max_age: Option<Duration>,
+    /// Whether the last wait of the schedule comes again and again, and nothing is dead-lettered for its failures.
+    pub endless: bool,
 }
 
 /// `batch`.

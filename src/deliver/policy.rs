@@ -90,7 +90,8 @@ pub fn decide(ended: &Ended, retry: &RetryOptions, age: Age, dice: f64, now: Tim
         Ended::Failed(_) => None,
         Ended::Impossible(_) => return Then::Dead,
     };
-    let Some(wait) = (age.made as usize).checked_sub(1).and_then(|at| retry.schedule.get(at)) else {
+    let last = || retry.schedule.last().filter(|_| retry.endless);
+    let Some(wait) = (age.made as usize).checked_sub(1).and_then(|at| retry.schedule.get(at).or_else(last)) else {
         return Then::Dead;
     };
     let jittered = wait.mul_f64((1.0 + retry.jitter * (2.0 * dice - 1.0)).max(0.0));
@@ -108,7 +109,7 @@ mod tests {
 
     fn retry(seconds: &[u64]) -> RetryOptions {
         let schedule = seconds.iter().copied().map(Duration::from_secs).collect();
-        RetryOptions { schedule, jitter: 0.1, max_age: None }
+        RetryOptions { schedule, jitter: 0.1, max_age: None, endless: false }
     }
 
     fn age(made: u32) -> Age {
@@ -184,6 +185,22 @@ mod tests {
         assert_eq!(then(2, 0), Then::Dead);
         assert!(!is_too_old(queued_at, &hour, later(3_600)) && is_too_old(queued_at, &hour, later(3_601)));
         assert!(!is_too_old(0, &retry(&[1]), now()), "there is no end unless one is set");
+    }
+
+    #[test]
+    fn endless_retries_repeat_the_last_wait_until_the_event_is_too_old() {
+        let endless = RetryOptions { endless: true, ..retry(&[60, 300]) };
+        let down = Ended::Failed("down".to_owned());
+        for (made, seconds) in [(1, 60), (2, 300), (3, 300), (4_000_000_000, 300)] {
+            let due = Then::Retry(now().as_millisecond() + seconds * 1_000);
+            assert_eq!(decide(&down, &endless, age(made), 0.5, now()), due, "{made}");
+        }
+        let queued_at = now().as_millisecond();
+        let hour = RetryOptions { max_age: Some(Duration::from_secs(3_600)), ..endless };
+        let at = |seconds| decide(&down, &hour, Age { made: 50, queued_at }, 0.5, now() + Duration::from_secs(seconds));
+        assert!(matches!(at(3_300), Then::Retry(_)));
+        assert_eq!(at(3_301), Then::Dead);
+        assert_eq!(decide(&Ended::Impossible("gone".to_owned()), &hour, age(1), 0.5, now()), Then::Dead);
     }
 
     #[test]

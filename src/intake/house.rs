@@ -172,7 +172,8 @@ impl Planner {
     }
 
     fn is_wanted(&self, kind: EventType, about: EndpointId) -> bool {
-        let wants = |route: &super::plan::Route| route.interest.subscription.wants(kind);
+        let wants =
+            |route: &super::plan::Route| route.interest.subscription.wants(kind) && route.interest.scope.is_none();
         self.endpoints.iter().any(|known| known.id != about && known.route.as_ref().is_some_and(wants))
     }
 

@@ -72,9 +72,14 @@ impl Offer {
         }
         match self.about {
             Some(about) if about == endpoint => return Ok(Verdict::AboutItself),
+            // The house stands at no venue.
+            Some(_) if interest.scope.is_some() => return Ok(Verdict::Elsewhere),
             // It is told once as it is.
             Some(_) => return Ok(Verdict::Wanted),
             None => {}
+        }
+        if let Some(unfit) = self.is_unfit(draft, route)? {
+            return Ok(unfit);
         }
         if let Some(condition) = &interest.when {
             let content = Arc::clone(self.content(draft)?);
@@ -103,10 +108,24 @@ impl Offer {
         Ok(Verdict::Wanted)
     }
 
+    /// Why it is nothing for an endpoint that asked for its type, whatever else came.
+    fn is_unfit(&mut self, draft: &Draft<'_>, route: &Route) -> Result<Option<Verdict>, StoreError> {
+        if route.format.looks_inside() && !route.format.has_word_for(self.content(draft)?) {
+            return Ok(Some(Verdict::NoWord));
+        }
+        if let Some(scope) = &route.interest.scope
+            && !scope.holds(self.content(draft)?)
+        {
+            return Ok(Some(Verdict::Elsewhere));
+        }
+        Ok(None)
+    }
+
     /// Whether it is of those that an endpoint asked for, however many there were: what may be sent again.
     pub fn suits(&mut self, draft: &Draft<'_>, route: &Route) -> Result<bool, StoreError> {
         let interest = &route.interest;
         Ok(interest.subscription.wants(self.kind)
+            && self.is_unfit(draft, route)?.is_none()
             && match interest.when.as_ref().filter(|when| !when.counts()) {
                 Some(condition) => condition.holds(&Facts::of(Arc::clone(self.content(draft)?))) == Ok(true),
                 None => true,

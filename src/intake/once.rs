@@ -1,4 +1,5 @@
-//! `once_per`: what has passed an endpoint's cap, and until when nothing more of its key does.
+//! What an endpoint wants to see of an event before it is for it: where it happened, whether its format has a word for it, and
+//! `once_per`: what has passed the endpoint's cap, and until when nothing more of its key does.
 
 use serde_json::Value;
 

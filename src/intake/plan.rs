@@ -10,6 +10,7 @@ use super::offer::Offer;
 use super::{count, logins, once};
 use crate::event::{Event, EventType, Limits, Source, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
+use crate::render::Format;
 use crate::route::{self, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
@@ -26,6 +27,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// What it wants to hear of.
     pub interest: Interest,
+    /// How events are written for it: what there is no word for, it does not get.
+    pub format: Format,
     /// Whether events of one session keep their order.
     pub in_session_order: bool,
     /// Whether of the updates of a session that wait only the newest is kept.

@@ -25,7 +25,7 @@ pub struct Replayed {
     pub queued: usize,
     /// Not queued: they wait there already.
     pub waiting: usize,
-    /// Not queued: the endpoint does not ask for their type.
+    /// Not queued: the endpoint does not ask for their type, or for events from there, or has no word for them.
     pub not_wanted: usize,
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::event::EventType;
 use crate::exchange::{Exchange, Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
+use crate::render::Format;
 use crate::route::{Interest, Subscription};
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
@@ -18,6 +19,7 @@ use crate::store::{Bytes, Key};
 mod logins;
 mod model;
 mod stories;
+mod words;
 
 const START: u64 = 1;
 const STOP: u64 = 2;
@@ -54,6 +56,7 @@ fn route(name: &str, patterns: &[&str]) -> Route {
             subscription: Subscription::parse(patterns.iter().copied()).unwrap(),
             ..Interest::default()
         },
+        format: Format::default(),
         in_session_order: true,
         coalesces_updates: false,
         bell: Arc::new(Bell::default()),

@@ -2,12 +2,18 @@
 //! format `native`, and every other format is made of that.
 
 mod cloudevents;
+mod dialect;
 mod native;
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 use thiserror::Error;
+
+pub use dialect::Dialect;
+
+use crate::event::EventType;
 
 /// `format`: how events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -21,6 +27,8 @@ pub enum Format {
     CloudEvents,
     /// CloudEvents in binary mode: attributes as headers, data as the body.
     CloudEventsBinary,
+    /// The words of another system.
+    Dialect(Dialect),
 }
 
 /// What is sent: the body, byte for byte as it is signed, and the headers that the format brings.
@@ -30,7 +38,7 @@ pub struct Rendered {
     pub body: Vec<u8>,
     /// The request's Content-Type.
     pub content_type: &'static str,
-    /// Further headers: the `ce-` ones of CloudEvents' binary mode.
+    /// Further headers: the `ce-` ones of CloudEvents' binary mode, FreeRADIUS's of `rlm_rest`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -43,11 +51,25 @@ pub enum RenderError {
     /// The format has no form for several events.
     #[error("the format {0} cannot hold several events in one request")]
     NoBatch(Format),
+    /// The format has no word for this event.
+    #[error("the format {0} has no word for this event")]
+    NoWord(Format),
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Native, Self::Ndjson, Self::CloudEvents, Self::CloudEventsBinary];
+    pub const ALL: [Self; 10] = [
+        Self::Native,
+        Self::Ndjson,
+        Self::CloudEvents,
+        Self::CloudEventsBinary,
+        Self::Dialect(Dialect::IronWifi),
+        Self::Dialect(Dialect::SignIn),
+        Self::Dialect(Dialect::Purple),
+        Self::Dialect(Dialect::Bt),
+        Self::Dialect(Dialect::RlmRest),
+        Self::Dialect(Dialect::OpenWisp),
+    ];
 
     /// Its name, as it stands in the config.
     pub const fn name(self) -> &'static str {
@@ -56,12 +78,46 @@ impl Format {
             Self::Ndjson => "ndjson",
             Self::CloudEvents => "cloudevents",
             Self::CloudEventsBinary => "cloudevents-binary",
+            Self::Dialect(dialect) => dialect.name(),
         }
     }
 
     /// Whether several events can go in one request.
     pub fn can_batch(self) -> bool {
-        self != Self::CloudEventsBinary
+        match self {
+            Self::CloudEventsBinary => false,
+            Self::Dialect(dialect) => dialect.can_batch(),
+            Self::Native | Self::Ndjson | Self::CloudEvents => true,
+        }
+    }
+
+    /// The types of events that it has words for.
+    pub fn kinds(self) -> &'static [EventType] {
+        match self {
+            Self::Dialect(dialect) => dialect.kinds(),
+            _ => EventType::ALL,
+        }
+    }
+
+    /// Whether it has a word for an event only where that says more than its type: then [`Format::has_word_for`] decides.
+    pub fn looks_inside(self) -> bool {
+        matches!(self, Self::Dialect(dialect) if dialect.looks_inside())
+    }
+
+    /// Whether it has a word for this event, given as its native JSON.
+    pub fn has_word_for(self, event: &Value) -> bool {
+        match self {
+            Self::Dialect(dialect) => dialect.has_word_for(event),
+            _ => true,
+        }
+    }
+
+    /// Whether a receiver can be asked by a test event in it.
+    pub fn has_test(self) -> bool {
+        match self {
+            Self::Dialect(dialect) => dialect.has_test(),
+            _ => true,
+        }
     }
 
     /// One event as a request of its own. `json` is the event as it is stored.
@@ -71,6 +127,7 @@ impl Format {
             Self::Ndjson => Ok(native::lines(&[json])),
             Self::CloudEvents => cloudevents::structured(&json),
             Self::CloudEventsBinary => cloudevents::binary(&json),
+            Self::Dialect(dialect) => dialect.one(&json),
         }
     }
 
@@ -81,6 +138,7 @@ impl Format {
             Self::Ndjson => Ok(native::lines(events)),
             Self::CloudEvents => cloudevents::batch(events),
             Self::CloudEventsBinary => Err(RenderError::NoBatch(self)),
+            Self::Dialect(dialect) => dialect.many(events),
         }
     }
 }

@@ -22,6 +22,11 @@ pub(super) fn event(source: &str, data: &Value) -> Vec<u8> {
     serde_json::to_vec(&event).unwrap()
 }
 
+/// The formats that say all of an event, in radhook's own words.
+fn own() -> impl Iterator<Item = Format> {
+    Format::ALL.into_iter().filter(|format| !matches!(format, Format::Dialect(_)))
+}
+
 fn parsed(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap()
 }
@@ -76,7 +81,7 @@ fn each_event_of_ndjson_is_a_line_with_its_end() {
 fn what_cannot_be_batched_says_so() {
     let error = Format::CloudEventsBinary.many(&[event("acct", &json!({}))]).unwrap_err();
     assert_eq!(error.to_string(), "the format cloudevents-binary cannot hold several events in one request");
-    for format in Format::ALL {
+    for format in own() {
         assert_eq!(format.can_batch(), format.many(&[event("acct", &json!({}))]).is_ok(), "{format}");
     }
 }
@@ -130,7 +135,7 @@ proptest! {
     ) {
         let events = [event(&source, &data), event(&source, &further)];
         let wanted = |data: &Value| (Value::from(ID), Value::from("session.stop"), data.clone());
-        for format in Format::ALL {
+        for format in own() {
             let rendered = format.one(events[0].clone()).unwrap();
             prop_assert_eq!(told(format, &rendered), [wanted(&data)], "{}", format);
             if format.can_batch() {

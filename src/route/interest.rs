@@ -1,6 +1,6 @@
 //! What an endpoint wants to hear of.
 
-use super::{Count, OncePer, Subscription};
+use super::{Count, OncePer, Scope, Subscription};
 use crate::template::Condition;
 
 /// What has to hold of an event for an endpoint to be sent it, in the order in which it is asked.
@@ -8,6 +8,8 @@ use crate::template::Condition;
 pub struct Interest {
     /// `events`: its type is one of these.
     pub subscription: Subscription,
+    /// `venues`, `organization`: it is from there; `None` for everywhere.
+    pub scope: Option<Scope>,
     /// `when`: this holds of it; `None` for any.
     pub when: Option<Condition>,
     /// `count`: what is counted for that.

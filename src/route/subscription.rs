@@ -3,6 +3,7 @@
 //! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
 //! Only `*` alone is everything.
 
+use super::glob;
 use crate::event::EventType;
 
 /// The event types an endpoint asked for.
@@ -33,9 +34,27 @@ impl Subscription {
                 return Err(pattern);
             }
         }
+        Ok(Self { patterns: written, ..Self::of(types) })
+    }
+
+    /// These types.
+    pub fn of(types: impl IntoIterator<Item = EventType>) -> Self {
+        let mut types: Vec<EventType> = types.into_iter().collect();
         types.sort_unstable();
         types.dedup();
-        Ok(Self { types, patterns: written })
+        let patterns = types.iter().map(|kind| kind.name().to_owned()).collect();
+        Self { types, patterns }
+    }
+
+    /// Those of its types that are among these.
+    pub fn within(&self, kinds: &[EventType]) -> Self {
+        let types = self.types.iter().copied().filter(|kind| kinds.contains(kind)).collect();
+        Self { types, patterns: self.patterns.clone() }
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
     }
 
     /// The globs, as they were written.
@@ -53,16 +72,6 @@ impl Default for Subscription {
     /// `["auth.*", "session.*"]`.
     fn default() -> Self {
         Self::parse(["auth.*", "session.*"]).expect("the default patterns name types of the catalogue")
-    }
-}
-
-/// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| glob(tail, &rest[at..]))
-        }),
     }
 }
 

@@ -12,6 +12,10 @@ pub enum Verdict {
     NotSubscribed,
     /// It tells of this endpoint itself, and goes to the others only.
     AboutItself,
+    /// The endpoint's `format` has no word for it.
+    NoWord,
+    /// It is from outside `venues` and `organization`.
+    Elsewhere,
     /// `when` does not hold.
     Condition,
     /// `when` cannot be evaluated for it, which counts as not holding.
@@ -35,6 +39,8 @@ impl Verdict {
             Self::Wanted => "wanted",
             Self::NotSubscribed => "not_subscribed",
             Self::AboutItself => "about_itself",
+            Self::NoWord => "no_word",
+            Self::Elsewhere => "elsewhere",
             Self::Condition => "condition",
             Self::Unfit => "condition_failed",
             Self::OncePer { .. } => "once_per",
@@ -53,6 +59,8 @@ impl Verdict {
             ),
             Self::NotSubscribed => format!("{kind} is not among its `events`: {}", patterns()),
             Self::AboutItself => "it tells of this endpoint, and goes to the others only".to_owned(),
+            Self::NoWord => "its `format` has no word for it".to_owned(),
+            Self::Elsewhere => "it is from outside its `venues` or `organization`".to_owned(),
             Self::Condition => format!("its `when` does not hold: {}", condition()),
             Self::Unfit => format!("its `when` cannot be evaluated for this event: {}", condition()),
             Self::OncePer { until } => {

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod daemon;
 pub mod debugged;
+pub mod dialect;
 pub mod disk;
 pub mod eapol;
 pub mod freeradius;

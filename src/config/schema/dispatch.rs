@@ -31,7 +31,7 @@ const WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from
 const MAX_FIELDS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Asks {
+pub(super) enum Asks {
     None,
     Purple,
     CloudEvents,
@@ -40,8 +40,7 @@ enum Asks {
 const ASKS: &[(&str, Asks)] = &[("none", Asks::None), ("purple", Asks::Purple), ("cloudevents", Asks::CloudEvents)];
 
 /// `batch`.
-pub(super) fn batch(table: &mut Reader<'_>, format: Format) -> BatchOptions {
-    let default = BatchOptions::default();
+pub(super) fn batch(table: &mut Reader<'_>, format: Format, default: BatchOptions) -> BatchOptions {
     let read = |batch: &mut Reader<'_>| {
         let max_events = batch.or("max_events", integer(MAX_EVENTS), default.max_events as u64) as usize;
         let max_wait = batch.or("max_wait", duration(MAX_WAIT), default.max_wait);
@@ -136,8 +135,12 @@ fn by_key(once: &mut Reader<'_>) -> Option<OncePer> {
 }
 
 /// `verify`, with `verify_origin` and `verify_callback`.
-pub(super) fn verify(table: &mut Reader<'_>, node: Option<&Arc<str>>) -> Verify {
-    let asks = table.or("verify", one_of(ASKS, &[]), Asks::None);
+pub(super) fn verify(table: &mut Reader<'_>, node: Option<&Arc<str>>, format: Format, default: Asks) -> Verify {
+    let asks = table.or("verify", one_of(ASKS, &[]), default);
+    if asks == Asks::Purple && !format.has_test() {
+        let what = format!("verify = \"purple\" sends a test event, for which the format {format} has no word");
+        table.scope().problem(table.place_of("verify"), what, "remove it".to_owned());
+    }
     let origin = table.optional("verify_origin", parsed("a DNS name in quotes", origin));
     let callback = table.optional("verify_callback", parsed("a URL in quotes", callback));
     for key in ["verify_origin", "verify_callback"] {

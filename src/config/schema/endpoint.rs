@@ -8,19 +8,20 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
-use super::headers::{OURS, headers};
+use super::dialect::Defaults;
+use super::headers::{OURS, headers, headers_with_content_type};
 use super::url::url;
-use super::{auth, dispatch, egress, proxy, signature};
+use super::{auth, dialect, dispatch, egress, proxy, scope, signature};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
-use crate::config::tree::{Node, Value};
+use crate::config::tree::{Node, Place, Value};
 use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, ProxyOptions, Rate, RetryOptions,
-    SignatureOptions,
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Dialect, EndpointOptions, Format, Order, ProxyOptions, Rate,
+    RetryOptions, SignatureOptions,
 };
 use crate::event::EventType;
 use crate::route::{Interest, Subscription};
@@ -50,7 +51,7 @@ const MAX_RETRIES: usize = 32;
 
 /// A shorter wait is no wait; after 30 days nobody expects the event any more.
 const RETRY_WAIT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(30 * 86_400);
-const DEFAULT_SCHEDULE: [Duration; 5] = [
+pub(super) const DEFAULT_SCHEDULE: [Duration; 5] = [
     Duration::from_secs(60),
     Duration::from_secs(5 * 60),
     Duration::from_secs(30 * 60),
@@ -66,7 +67,7 @@ const DISABLE_AFTER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_
 
 /// A wait can at most vanish or double.
 const JITTER: RangeInclusive<f64> = 0.0..=1.0;
-const DEFAULT_JITTER: f64 = 0.1;
+pub(super) const DEFAULT_JITTER: f64 = 0.1;
 
 /// The largest file of certificate authorities; a system's whole bundle has a quarter of it.
 const MAX_CA: u64 = 1024 * 1024;
@@ -88,10 +89,16 @@ const FORMATS: &[(&str, Format)] = &[
     (Format::Ndjson.name(), Format::Ndjson),
     (Format::CloudEvents.name(), Format::CloudEvents),
     (Format::CloudEventsBinary.name(), Format::CloudEventsBinary),
+    (Dialect::IronWifi.name(), Format::Dialect(Dialect::IronWifi)),
+    (Dialect::SignIn.name(), Format::Dialect(Dialect::SignIn)),
+    (Dialect::Purple.name(), Format::Dialect(Dialect::Purple)),
+    (Dialect::Bt.name(), Format::Dialect(Dialect::Bt)),
+    (Dialect::RlmRest.name(), Format::Dialect(Dialect::RlmRest)),
+    (Dialect::OpenWisp.name(), Format::Dialect(Dialect::OpenWisp)),
 ];
 
 /// Formats of the design that come later.
-const LATER_FORMATS: &[&str] = &["template", "ironwifi", "iacbox", "signin", "purple", "bt", "rlm_rest", "openwisp"];
+const LATER_FORMATS: &[&str] = &["template", "iacbox"];
 
 /// Keys of the design that come later.
 const LATER: &[&str] = &["body", "content_type"];
@@ -137,6 +144,9 @@ pub(super) fn endpoints(
             let taken = |name: &Arc<str>| format!("another endpoint is called \"{}\"", shown(name));
             names.claim(table.scope(), name.clone(), table.place_of("name"), taken);
         }
+        let description = scope::description(table);
+        let format = table.or("format", one_of(FORMATS, LATER_FORMATS), Format::default());
+        let defaults = Defaults::of(format);
         let url = table.required("url", "\"https://crm.example.com/hooks\"", url);
         let insecure_http = table.or("insecure_http", flag, false);
         let proxy = proxy::proxy(table, egress);
@@ -145,8 +155,8 @@ pub(super) fn endpoints(
             egress::judge(table.scope(), egress, url, node);
         }
         let method = table.or("method", one_of(METHODS, &[]), Method::POST);
-        let subscription = subscription(table, posted);
-        let format = table.or("format", one_of(FORMATS, LATER_FORMATS), Format::default());
+        let subscription = subscription(table, posted, format, url.as_ref());
+        let scope = scope::scope(table);
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
         let order = table.or("order", one_of(ORDERS, &[]), Order::default());
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
@@ -155,7 +165,11 @@ pub(super) fn endpoints(
         let disable =
             table.table("disable", |disable| disable.or("after", duration(DISABLE_AFTER), DEFAULT_DISABLE_AFTER));
         let disable_after = Some(disable.unwrap_or(DEFAULT_DISABLE_AFTER)).filter(|after| !after.is_zero());
-        let headers = table.optional("headers", headers).unwrap_or_default();
+        let headers = match defaults.content_type_is_free {
+            true => table.optional("headers", headers_with_content_type),
+            false => table.optional("headers", headers),
+        };
+        let headers = headers.unwrap_or_default();
         let auth = match table.node("auth") {
             Some(_) => table.table("auth", |auth| auth::options(auth, egress)).flatten(),
             None => Some(AuthOptions::None),
@@ -164,27 +178,30 @@ pub(super) fn endpoints(
         proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
         let compression = table.or("compression", one_of(COMPRESSIONS, &[]), Compression::default());
         refuse_encoded_twice(table, compression, &headers);
-        let signature = table.table("signature", signature::options).flatten();
+        let signature =
+            table.table("signature", |signature| signature::options(signature, defaults.signature)).flatten();
+        dialect::judge(table, format, url.as_ref(), &subscription, signature.as_ref());
         refuse_signed_twice(table, &signature, &headers);
         refuse_attributes(table, format, &signature, &headers);
-        let retry = table.table("retry", retry).unwrap_or_else(default_retry);
-        let batch = dispatch::batch(table, format);
+        let retry = table.table("retry", |table| retry(table, &defaults.retry)).unwrap_or(defaults.retry);
+        let batch = dispatch::batch(table, format, defaults.batch);
         let coalesces_updates = dispatch::coalesces_updates(table, order);
         let count = dispatch::count(table);
         let when = dispatch::when(table, count.is_some());
         let once_per = dispatch::once_per(table);
-        let verify = dispatch::verify(table, node);
-        let log_bodies = table.or("log_bodies", flag, false);
+        let verify = dispatch::verify(table, node, format, defaults.asks);
+        let log_bodies = table.or("log_bodies", flag, defaults.log_bodies);
         let tls = table.table("tls", |tls| {
             let ca = tls.optional("ca", authorities);
             (ca, tls.or("min_version", one_of(TLS_VERSIONS, &[]), false))
         });
         let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {
-            interest: Interest { subscription, when, count, once_per },
+            interest: Interest { subscription, scope, when, count, once_per },
             coalesces_updates,
             delivery: EndpointOptions {
                 name: name?,
+                description,
                 url: url?,
                 method,
                 format,
@@ -225,23 +242,26 @@ fn judge_plain_http(table: &Reader<'_>, url: &Url, proxy: Option<&ProxyOptions>,
     }
 }
 
-fn subscription(table: &mut Reader<'_>, posted: bool) -> Subscription {
-    let pattern = parsed("an event type or pattern in quotes", |text| match Subscription::parse([text]) {
+fn subscription(table: &mut Reader<'_>, posted: bool, format: Format, url: Option<&Url>) -> Subscription {
+    let valid = parsed("an event type or pattern in quotes", |text| match Subscription::parse([text]) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(Complaint::new("which matches no event type", similar_types(text))),
     });
+    let pattern =
+        |scope: &Scope<'_>, node: &Node| -> Option<(String, Place)> { Some((valid(scope, node)?, node.place)) };
     let written = table.node("events");
     let patterns = table.optional("events", list("an array of event types", MAX_EVENTS, pattern));
-    let (Some(node), Some(patterns)) = (written, patterns) else { return Subscription::default() };
+    let (Some(node), Some(patterns)) = (written, patterns) else { return dialect::default_events(format, url) };
     let place = node.place;
     if matches!(&node.value, Value::List(items) if items.is_empty()) {
         let help = "name types, or set enabled = false".to_owned();
         table.scope().problem(place, "`events` is empty: this endpoint would receive nothing", help);
     }
-    let Ok(subscription) = Subscription::parse(patterns.iter().map(String::as_str)) else {
+    let Ok(subscription) = Subscription::parse(patterns.iter().map(|(pattern, _)| pattern.as_str())) else {
         return Subscription::default();
     };
-    if !patterns.is_empty() && !posted && !MADE.into_iter().any(|kind| subscription.wants(kind)) {
+    let subscription = dialect::heed(table, format, subscription, &patterns);
+    if !subscription.is_empty() && !posted && !MADE.into_iter().any(|kind| subscription.wants(kind)) {
         let help = format!("it makes {}", MADE.map(EventType::name).join(", "));
         table.scope().warn(place, "`events` names nothing that this version of radhook makes", help);
     }
@@ -326,17 +346,17 @@ fn rate(text: &str) -> Result<Rate, Complaint> {
     }
 }
 
-fn retry(table: &mut Reader<'_>) -> RetryOptions {
-    let schedule = list("an array of durations", MAX_RETRIES, duration(RETRY_WAIT));
-    RetryOptions {
-        schedule: table.or("schedule", schedule, DEFAULT_SCHEDULE.to_vec()),
-        jitter: table.or("jitter", number(JITTER), DEFAULT_JITTER),
-        max_age: table.optional("max_age", duration(MAX_AGE)),
+fn retry(table: &mut Reader<'_>, defaults: &RetryOptions) -> RetryOptions {
+    let waits = list("an array of durations", MAX_RETRIES, duration(RETRY_WAIT));
+    let schedule = table.or("schedule", waits, defaults.schedule.clone());
+    let jitter = table.or("jitter", number(JITTER), defaults.jitter);
+    let max_age = table.optional("max_age", duration(MAX_AGE));
+    let wants_endless = table.or("endless", flag, defaults.endless);
+    if schedule.is_empty() && table.has("endless") && wants_endless {
+        let what = "`endless` repeats the last wait of `schedule`, and there is none";
+        table.scope().problem(table.place_of("endless"), what, "write schedule = [\"3h\"], say".to_owned());
     }
-}
-
-fn default_retry() -> RetryOptions {
-    RetryOptions { schedule: DEFAULT_SCHEDULE.to_vec(), jitter: DEFAULT_JITTER, max_age: None }
+    RetryOptions { endless: wants_endless && !schedule.is_empty(), schedule, jitter, max_age }
 }
 
 /// A PEM file with at least one certificate.

@@ -13,11 +13,13 @@ pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_VALUE: usize = 4096;
 
+const CONTENT_TYPE: &str = "content-type";
+
 /// Headers that a request's framing, body or signature decides.
 pub(super) const OURS: &[&str] = &[
     "connection",
     "content-length",
-    "content-type",
+    CONTENT_TYPE,
     "expect",
     "host",
     "idempotency-key",
@@ -36,6 +38,16 @@ pub(super) const OURS: &[&str] = &[
 
 /// A table of header names and values; a value may stand elsewhere like any secret.
 pub(super) fn headers(scope: &Scope<'_>, node: &Node) -> Option<Headers> {
+    headers_but(scope, node, OURS)
+}
+
+/// The same, with which Content-Type may be set too.
+pub(super) fn headers_with_content_type(scope: &Scope<'_>, node: &Node) -> Option<Headers> {
+    let ours: Vec<&str> = OURS.iter().copied().filter(|name| *name != CONTENT_TYPE).collect();
+    headers_but(scope, node, &ours)
+}
+
+fn headers_but(scope: &Scope<'_>, node: &Node, ours: &[&str]) -> Option<Headers> {
     let Value::Table(table) = &node.value else {
         scope.wrong_type(node, "a table of headers");
         return None;
@@ -52,7 +64,7 @@ pub(super) fn headers(scope: &Scope<'_>, node: &Node) -> Option<Headers> {
             scope.problem(node.key_place, what, "use letters, digits and -".to_owned());
             return None;
         };
-        if OURS.contains(&name.as_str()) {
+        if ours.contains(&name.as_str()) {
             let what = format!("the header {} is set by radhook itself", shown(&node.key));
             scope.problem(node.key_place, what, "remove it".to_owned());
             return None;

@@ -4,12 +4,14 @@
 pub(super) mod admin;
 mod auth;
 mod client;
+mod dialect;
 mod dispatch;
 mod egress;
 mod endpoint;
 mod headers;
 mod listen;
 mod proxy;
+mod scope;
 mod sessions;
 mod signature;
 mod source;

@@ -28,7 +28,7 @@ const PUBLIC: &[u8] = b"whpk_";
 const DEFAULT_HEADER: &str = "X-Radhook-Signature";
 
 #[derive(Clone, Copy, PartialEq)]
-enum Scheme {
+pub(super) enum Scheme {
     Standard,
     Ed25519,
     HmacSha256,
@@ -37,9 +37,19 @@ enum Scheme {
 const SCHEMES: &[(&str, Scheme)] =
     &[("standard", Scheme::Standard), ("ed25519", Scheme::Ed25519), ("hmac-sha256", Scheme::HmacSha256)];
 
+/// What a format sets: then the operator gives the secret alone.
+#[derive(Default)]
+pub(super) struct Defaults {
+    pub scheme: Option<Scheme>,
+    pub header: Option<HeaderName>,
+}
+
 /// The signature of an endpoint; `None` inside where a problem was noted.
-pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
-    let scheme = table.required("scheme", "\"standard\"", one_of(SCHEMES, &[]));
+pub(super) fn options(table: &mut Reader<'_>, defaults: Defaults) -> Option<SignatureOptions> {
+    let scheme = match defaults.scheme {
+        Some(scheme) => Some(table.or("scheme", one_of(SCHEMES, &[]), scheme)),
+        None => table.required("scheme", "\"standard\"", one_of(SCHEMES, &[])),
+    };
     let source = |scope: &Scope<'_>, node: &Node| source(scope, node, scheme?);
     let secrets = one_or_more("a secret, or an array of them", MAX_KEYS, source);
     let secrets = table.required("secret", "{ file = \"crm.key\" }", secrets);
@@ -62,7 +72,9 @@ pub(super) fn options(table: &mut Reader<'_>) -> Option<SignatureOptions> {
         }
         Scheme::HmacSha256 => Some(SignatureOptions::HmacSha256 {
             secrets: secrets?,
-            header: header.unwrap_or_else(|| DEFAULT_HEADER.parse().expect("the default is a header's name")),
+            header: header
+                .or(defaults.header)
+                .unwrap_or_else(|| DEFAULT_HEADER.parse().expect("the default is a header's name")),
             prefix: prefix.unwrap_or_default(),
         }),
     }

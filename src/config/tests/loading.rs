@@ -320,7 +320,7 @@ fn every_setting_of_an_endpoint_arrives() {
     assert_eq!(delivery.format, Format::Ndjson);
     assert_eq!((delivery.concurrency, delivery.enabled), (2, false));
     assert_eq!(delivery.headers, [("x-site".parse().unwrap(), "lobby".parse().unwrap())]);
-    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0, max_age: None });
+    assert_eq!(delivery.retry, RetryOptions { schedule: Vec::new(), jitter: 1.0, max_age: None, endless: false });
     let Some(SignatureOptions::HmacSha256 { header, prefix, .. }) = &delivery.signature else { panic!() };
     assert_eq!((header.as_str(), prefix.as_str()), ("x-sig", "v="));
 }

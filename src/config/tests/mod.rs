@@ -1,5 +1,6 @@
 //! The room from its outer side: texts in, options or messages out.
 
+mod dialects;
 mod documentation;
 mod judgements;
 mod loading;

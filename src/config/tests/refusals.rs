@@ -36,9 +36,9 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:4:1: `when` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
     );
     endpoint_says(
-        "format = \"purple\"",
-        &["x.toml:4:10: `format` is \"purple\", which this version of radhook does not know yet; \
-           choose from native, ndjson, cloudevents, cloudevents-binary"],
+        "format = \"template\"",
+        &["x.toml:4:10: `format` is \"template\", which this version of radhook does not know yet; \
+           choose from native, ndjson, cloudevents, cloudevents-binary, ironwifi, signin, purple, bt, rlm_rest, openwisp"],
     );
     endpoint_says(
         "headers = { X-A = \"{{ user.name }}\" }",

@@ -39,6 +39,7 @@ impl Resolve for Stub {
 fn options(url: &str, timeout: Duration) -> EndpointOptions {
     EndpointOptions {
         name: "crm".into(),
+        description: None,
         url: url.parse().unwrap(),
         method: http::Method::POST,
         timeout,
@@ -50,7 +51,7 @@ fn options(url: &str, timeout: Duration) -> EndpointOptions {
         headers: Vec::new(),
         auth: AuthOptions::None,
         signature: None,
-        retry: RetryOptions { schedule: Vec::new(), jitter: 0.0, max_age: None },
+        retry: RetryOptions { schedule: Vec::new(), jitter: 0.0, max_age: None, endless: false },
         format: Format::Native,
         batch: BatchOptions::default(),
         verify: Verify::None,
