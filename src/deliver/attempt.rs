@@ -203,7 +203,7 @@ impl Delivery {
 /// One event as a request: by itself, or, where events come in batches, as a batch of one.
 pub(super) fn alone(options: &EndpointOptions, id: EventId, json: Vec<u8>) -> Result<(String, Rendered), RenderError> {
     match options.batch.is_single() {
-        true => Ok((id.to_string(), options.format.one(json)?)),
+        true => Ok((id.to_string(), options.templates.one(options.format, json)?)),
         false => batch(options, [(id, json.as_slice())].into_iter()),
     }
 }
@@ -215,7 +215,7 @@ fn batch<'e>(
 ) -> Result<(String, Rendered), RenderError> {
     let print = events.clone().fold(Fingerprint::new("batch"), |print, (id, _)| print.bytes(Some(id.as_bytes())));
     let events: Vec<&[u8]> = events.map(|(_, json)| json).collect();
-    Ok((print.id().to_string(), options.format.many(&events)?))
+    Ok((print.id().to_string(), options.templates.many(options.format, &events)?))
 }
 
 /// Why there was no answer.

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use http::{HeaderName, HeaderValue};
+use reqwest::Url;
 
 use super::options::Compression;
 use crate::render::Rendered;
@@ -20,21 +21,23 @@ pub(super) struct Body {
     /// `Content-Encoding`, where they are not what was rendered.
     pub encoding: Option<HeaderValue>,
     /// `Content-Type`.
-    pub kind: &'static str,
+    pub kind: HeaderValue,
     /// What the format brings besides.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where it goes, where that is not the endpoint's URL as it stands.
+    pub url: Option<Url>,
 }
 
 impl Body {
     /// What is sent of what was rendered.
     pub fn of(rendered: Rendered, compression: Compression) -> Self {
-        let Rendered { body: plain, content_type: kind, headers } = rendered;
+        let Rendered { body: plain, content_type: kind, headers, url } = rendered;
         let packed = match compression {
             Compression::Gzip if plain.len() >= WORTH_IT => gzip(&plain).filter(|packed| packed.len() < plain.len()),
             Compression::Gzip | Compression::None => None,
         };
         let encoding = packed.as_ref().map(|_| HeaderValue::from_static("gzip"));
-        Self { octets: packed.unwrap_or(plain).into(), encoding, kind, headers }
+        Self { octets: packed.unwrap_or(plain).into(), encoding, kind, headers, url }
     }
 }
 
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     fn body(plain: &[u8], compression: Compression) -> Body {
-        let rendered = Rendered { body: plain.to_vec(), content_type: "application/json", headers: Vec::new() };
+        let rendered = Rendered::new(plain.to_vec(), "application/json");
         Body::of(rendered, compression)
     }
 

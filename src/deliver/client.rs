@@ -218,7 +218,7 @@ impl Sender {
             exchange.headers = logged::headers(&headers);
         }
         let request =
-            http.client.request(options.method.clone(), options.url.clone()).headers(headers).body(body.octets.clone());
+            http.client.request(options.method.clone(), body.url.as_ref().unwrap_or(&options.url).clone()).headers(headers).body(body.octets.clone());
         let exchange = async {
             let mut answer = request.send().await?;
             if let Some(der) = answer.extensions().get().and_then(TlsInfo::peer_certificate) {
@@ -261,7 +261,7 @@ impl Sender {
     ) -> Result<HeaderMap, SignError> {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.kind));
+        headers.insert(CONTENT_TYPE, body.kind.clone());
         if let Some(encoding) = &body.encoding {
             headers.insert(CONTENT_ENCODING, encoding.clone());
         }

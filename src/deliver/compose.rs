@@ -55,6 +55,7 @@ impl Sender {
     ) -> Result<Composed, ComposeError> {
         let (id, rendered) = alone(options, id, json)?;
         let plain = rendered.body.clone();
+        let url = rendered.url.clone().unwrap_or_else(|| options.url.clone());
         let body = Body::of(rendered, options.compression);
         // What the HTTP library adds stands where it adds it.
         let mut headers = HeaderMap::new();
@@ -66,7 +67,7 @@ impl Sender {
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         headers.insert(CONTENT_LENGTH, body.octets.len().into());
         let headers = logged::masked(&headers, MASK).collect();
-        let (method, url) = (options.method.clone(), options.url.clone());
+        let (method, url) = (options.method.clone(), url);
         Ok(Composed { method, url, headers, body: plain, octets: body.octets.len() })
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn ask(delivery: &Delivery, sender: &Sender) -> Result<Verified
         Verify::Purple => {
             let sample = Sample { now, node: &delivery.node, endpoint: &options.name };
             let (id, event) = sample.test_delivery(EventType::Test);
-            let rendered = options.format.one(event).map_err(|error| error.to_string())?;
+            let rendered = options.templates.one(options.format, event).map_err(|error| error.to_string())?;
             let method = options.method.clone();
             let test = Some((id.to_string(), rendered));
             let (status, headers) = sender.ask(options, method, test, HeaderMap::new(), now).await?;

@@ -28,7 +28,7 @@ pub(super) fn request(options: &EndpointOptions, rendered: &Rendered, now: Times
     Exchange {
         at: now.as_millisecond(),
         method: options.method.to_string(),
-        url: options.url.to_string(),
+        url: rendered.url.as_ref().unwrap_or(&options.url).to_string(),
         headers: Vec::new(),
         body: body[..body.len().min(BODY_KEPT)].to_vec(),
         cut: body.len() > BODY_KEPT,

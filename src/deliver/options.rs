@@ -10,6 +10,7 @@ use reqwest::Url;
 
 use super::egress::Egress;
 use super::sign::KeySource;
+pub use crate::render::Templates;
 pub use crate::render::{Dialect, Format};
 use crate::secret::Secret;
 
@@ -26,6 +27,8 @@ pub struct EndpointOptions {
     pub method: Method,
     /// How events are written.
     pub format: Format,
+    /// What of that the operator writes by templates.
+    pub templates: Arc<Templates>,
     /// From connecting to the last byte of the answer.
     pub timeout: Duration,
     /// Whether events of one session keep their order.

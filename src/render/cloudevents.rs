@@ -33,14 +33,14 @@ const MAX_SUBJECT: usize = 256;
 /// All in the body.
 pub(super) fn structured(json: &[u8]) -> Result<Rendered, RenderError> {
     let body = serde_json::to_vec(&Structured(Native::read(json)?))?;
-    Ok(Rendered { body, content_type: STRUCTURED, headers: Vec::new() })
+    Ok(Rendered::new(body, STRUCTURED))
 }
 
 /// An array of structured ones.
 pub(super) fn batch(events: &[impl AsRef<[u8]>]) -> Result<Rendered, RenderError> {
     let events =
         events.iter().map(|json| Native::read(json.as_ref()).map(Structured)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Rendered { body: serde_json::to_vec(&events)?, content_type: BATCH, headers: Vec::new() })
+    Ok(Rendered::new(serde_json::to_vec(&events)?, BATCH))
 }
 
 /// Attributes as headers, `data` as the body. What it is says Content-Type.
@@ -52,7 +52,7 @@ pub(super) fn binary(json: &[u8]) -> Result<Rendered, RenderError> {
         (HeaderName::from_static(name), value)
     };
     let headers = native.attributes().into_iter().map(header).collect();
-    Ok(Rendered { body: native.data.get().as_bytes().to_vec(), content_type: DATA, headers })
+    Ok(Rendered { headers, ..Rendered::new(native.data.get().as_bytes().to_vec(), DATA) })
 }
 
 /// What is read of an event; `data` stays as it is.

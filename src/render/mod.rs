@@ -4,16 +4,20 @@
 mod cloudevents;
 mod dialect;
 mod native;
+pub mod templates;
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
+use reqwest::Url;
 use serde_json::Value;
 use thiserror::Error;
 
 pub use dialect::Dialect;
+pub use templates::Templates;
 
 use crate::event::EventType;
+use crate::template::Unfit;
 
 /// `format`: how events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -27,6 +31,8 @@ pub enum Format {
     CloudEvents,
     /// CloudEvents in binary mode: attributes as headers, data as the body.
     CloudEventsBinary,
+    /// The operator's own body: see [`Templates`].
+    Template,
     /// The words of another system.
     Dialect(Dialect),
 }
@@ -37,9 +43,18 @@ pub struct Rendered {
     /// The request's body.
     pub body: Vec<u8>,
     /// The request's Content-Type.
-    pub content_type: &'static str,
+    pub content_type: HeaderValue,
     /// Further headers: the `ce-` ones of CloudEvents' binary mode, FreeRADIUS's of `rlm_rest`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where it goes, where that is not the endpoint's URL as it stands.
+    pub url: Option<Url>,
+}
+
+impl Rendered {
+    /// A body, and what it is.
+    pub fn new(body: Vec<u8>, content_type: &'static str) -> Self {
+        Self { body, content_type: HeaderValue::from_static(content_type), headers: Vec::new(), url: None }
+    }
 }
 
 /// Why there is no request to be made of events.
@@ -54,16 +69,30 @@ pub enum RenderError {
     /// The format has no word for this event.
     #[error("the format {0} has no word for this event")]
     NoWord(Format),
+    /// There is nothing to write it by.
+    #[error("the format template needs a body")]
+    NoBody,
+    /// A template made something that does not fit where it stands.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// A template made something that is too long to be sent.
+    #[error("{0} is too long")]
+    TooLong(String),
+    /// A template made no URL.
+    #[error("the URL that its template makes is none: {0}")]
+    Url(String),
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Native,
         Self::Ndjson,
         Self::CloudEvents,
         Self::CloudEventsBinary,
+        Self::Template,
         Self::Dialect(Dialect::IronWifi),
+        Self::Dialect(Dialect::IacBox),
         Self::Dialect(Dialect::SignIn),
         Self::Dialect(Dialect::Purple),
         Self::Dialect(Dialect::Bt),
@@ -78,6 +107,7 @@ impl Format {
             Self::Ndjson => "ndjson",
             Self::CloudEvents => "cloudevents",
             Self::CloudEventsBinary => "cloudevents-binary",
+            Self::Template => "template",
             Self::Dialect(dialect) => dialect.name(),
         }
     }
@@ -87,7 +117,7 @@ impl Format {
         match self {
             Self::CloudEventsBinary => false,
             Self::Dialect(dialect) => dialect.can_batch(),
-            Self::Native | Self::Ndjson | Self::CloudEvents => true,
+            Self::Native | Self::Ndjson | Self::CloudEvents | Self::Template => true,
         }
     }
 
@@ -127,6 +157,7 @@ impl Format {
             Self::Ndjson => Ok(native::lines(&[json])),
             Self::CloudEvents => cloudevents::structured(&json),
             Self::CloudEventsBinary => cloudevents::binary(&json),
+            Self::Template => Err(RenderError::NoBody),
             Self::Dialect(dialect) => dialect.one(&json),
         }
     }
@@ -138,8 +169,27 @@ impl Format {
             Self::Ndjson => Ok(native::lines(events)),
             Self::CloudEvents => cloudevents::batch(events),
             Self::CloudEventsBinary => Err(RenderError::NoBatch(self)),
+            Self::Template => Err(RenderError::NoBody),
             Self::Dialect(dialect) => dialect.many(events),
         }
+    }
+
+    /// What templates find of an event in a dialect that has names of its own.
+    fn facts(self, event: &Value) -> Result<Value, RenderError> {
+        match self {
+            Self::Dialect(dialect) => dialect.facts(event),
+            _ => Ok(event.clone()),
+        }
+    }
+
+    /// The names that templates may use, where they are not those of native events.
+    pub fn names(self) -> Option<&'static [&'static str]> {
+        matches!(self, Self::Dialect(Dialect::IacBox)).then_some(dialect::iacbox::NAMES)
+    }
+
+    /// Whether the body is written by a template of the operator's: must be, may be, or may not be.
+    pub fn takes_body(self) -> bool {
+        matches!(self, Self::Template | Self::Dialect(Dialect::IacBox))
     }
 }
 

@@ -7,7 +7,7 @@ const LINES: &str = "application/x-ndjson";
 
 /// The event, moved and not copied.
 pub(super) fn one(json: Vec<u8>) -> Rendered {
-    Rendered { body: json, content_type: JSON, headers: Vec::new() }
+    Rendered::new(json, JSON)
 }
 
 /// A JSON array.
@@ -21,7 +21,7 @@ pub(super) fn array(events: &[impl AsRef<[u8]>]) -> Rendered {
         body.extend_from_slice(event.as_ref());
     }
     body.push(b']');
-    Rendered { body, content_type: JSON, headers: Vec::new() }
+    Rendered::new(body, JSON)
 }
 
 /// An event a line, each line ended.
@@ -32,7 +32,7 @@ pub(super) fn lines(events: &[impl AsRef<[u8]>]) -> Rendered {
         body.extend(event.as_ref().iter().map(|octet| if matches!(octet, b'\n' | b'\r') { b' ' } else { *octet }));
         body.push(b'\n');
     }
-    Rendered { body, content_type: LINES, headers: Vec::new() }
+    Rendered::new(body, LINES)
 }
 
 /// The room they take, each with what parts it from the next.

@@ -3,6 +3,7 @@
 //! Each dialect is a file: which events it has words for, and what it says of them. An event for which it has none is
 //! counted as filtered when it comes in, so that only what can be said is ever queued. `docs/dialects.md` has every field.
 
+pub(super) mod iacbox;
 mod ironwifi;
 mod openwisp;
 mod purple;
@@ -24,6 +25,8 @@ const JSON: &str = "application/json";
 pub enum Dialect {
     /// IronWiFi's webhooks.
     IronWifi,
+    /// IACBOX's webhooks: by templates of the receiver's own.
+    IacBox,
     /// Sign In's webhooks: an array of events a request.
     SignIn,
     /// Purple's webhooks: one visit a request.
@@ -38,12 +41,14 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 6] = [Self::IronWifi, Self::SignIn, Self::Purple, Self::Bt, Self::RlmRest, Self::OpenWisp];
+    pub const ALL: [Self; 7] =
+        [Self::IronWifi, Self::IacBox, Self::SignIn, Self::Purple, Self::Bt, Self::RlmRest, Self::OpenWisp];
 
     /// Its name, as it stands in the config.
     pub const fn name(self) -> &'static str {
         match self {
             Self::IronWifi => "ironwifi",
+            Self::IacBox => "iacbox",
             Self::SignIn => "signin",
             Self::Purple => "purple",
             Self::Bt => "bt",
@@ -56,6 +61,7 @@ impl Dialect {
     pub const fn kinds(self) -> &'static [EventType] {
         match self {
             Self::IronWifi => ironwifi::KINDS,
+            Self::IacBox => iacbox::KINDS,
             Self::SignIn => signin::KINDS,
             Self::Purple | Self::Bt => purple::KINDS,
             Self::RlmRest => rlm_rest::KINDS,
@@ -65,7 +71,7 @@ impl Dialect {
 
     /// Whether what an event says decides whether there is a word for it, and not its type alone.
     pub(super) fn looks_inside(self) -> bool {
-        matches!(self, Self::SignIn | Self::RlmRest | Self::OpenWisp)
+        matches!(self, Self::IacBox | Self::SignIn | Self::RlmRest | Self::OpenWisp)
     }
 
     /// Whether it has a word for this event, given as its native JSON.
@@ -74,6 +80,7 @@ impl Dialect {
         self.kinds().contains(&event.kind)
             && match self {
                 Self::IronWifi | Self::Purple | Self::Bt => true,
+                Self::IacBox => iacbox::word(event).is_some(),
                 Self::SignIn => !signin::words(event).is_empty(),
                 Self::RlmRest => rlm_rest::has_word_for(event),
                 Self::OpenWisp => openwisp::has_word_for(event),
@@ -92,12 +99,13 @@ impl Dialect {
         let event = self.read(&event)?;
         let body = match self {
             Self::IronWifi => serde_json::to_vec(&ironwifi::object(event))?,
+            Self::IacBox => serde_json::to_vec(&iacbox::object(event))?,
             Self::Purple | Self::Bt => serde_json::to_vec(&purple::object(event))?,
             Self::OpenWisp => serde_json::to_vec(&openwisp::object(event))?,
             Self::RlmRest => return rlm_rest::rendered(event),
             Self::SignIn => return Err(RenderError::NoWord(Format::Dialect(self))),
         };
-        Ok(Rendered { body, content_type: JSON, headers: Vec::new() })
+        Ok(Rendered::new(body, JSON))
     }
 
     pub(super) fn many(self, events: &[impl AsRef<[u8]>]) -> Result<Rendered, RenderError> {
@@ -109,7 +117,12 @@ impl Dialect {
             let event = serde_json::from_slice(json.as_ref())?;
             objects.extend(signin::objects(self.read(&event)?));
         }
-        Ok(Rendered { body: serde_json::to_vec(&objects)?, content_type: JSON, headers: Vec::new() })
+        Ok(Rendered::new(serde_json::to_vec(&objects)?, JSON))
+    }
+
+    /// What templates find of an event, under the names of the dialect that has its own.
+    pub(super) fn facts(self, event: &Value) -> Result<Value, RenderError> {
+        Ok(iacbox::facts(self.read(event)?))
     }
 
     /// What is stored, where it is an event that there are words for: who was sent it asked for it, or it is the test by which

@@ -54,7 +54,7 @@ pub(super) fn rendered(event: Stored<'_>) -> Result<Rendered, RenderError> {
         _ => "accounting",
     };
     let headers = vec![(SECTION, HeaderValue::from_static(section)), (SERVER, DEFAULT_SERVER)];
-    Ok(Rendered { body: body.into_bytes(), content_type: JSON, headers })
+    Ok(Rendered { headers, ..Rendered::new(body.into_bytes(), JSON) })
 }
 
 fn object(event: Stored<'_>) -> Value {
