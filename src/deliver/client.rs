@@ -217,8 +217,11 @@ impl Sender {
         if let Some(exchange) = &mut exchange {
             exchange.headers = logged::headers(&headers);
         }
-        let request =
-            http.client.request(options.method.clone(), body.url.as_ref().unwrap_or(&options.url).clone()).headers(headers).body(body.octets.clone());
+        let request = http
+            .client
+            .request(options.method.clone(), body.url.as_ref().unwrap_or(&options.url).clone())
+            .headers(headers)
+            .body(body.octets.clone());
         let exchange = async {
             let mut answer = request.send().await?;
             if let Some(der) = answer.extensions().get().and_then(TlsInfo::peer_certificate) {

@@ -52,7 +52,8 @@ impl Templates {
                 return Err(RenderError::TooLong(name.to_string()));
             }
             if !value.is_empty() {
-                let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| RenderError::TooLong(name.to_string()))?;
+                let value =
+                    HeaderValue::from_bytes(value.as_bytes()).map_err(|_| RenderError::TooLong(name.to_string()))?;
                 rendered.headers.push((name.clone(), value));
             }
         }

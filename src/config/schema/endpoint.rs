@@ -9,9 +9,8 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 
 use super::dialect::Defaults;
-use super::headers::{OURS, headers, headers_with_content_type};
-use super::url::url;
-use super::{auth, dialect, dispatch, egress, proxy, scope, signature};
+use super::headers::OURS;
+use super::{auth, dialect, dispatch, egress, headers, proxy, scope, signature, template};
 use crate::config::Endpoint;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Claims, Reader, Scope, nearest, shown};
@@ -21,7 +20,7 @@ use crate::config::value::{duration, flag, integer, list, name, number, one_of, 
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
     AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Dialect, EndpointOptions, Format, Order, ProxyOptions, Rate,
-    RetryOptions, SignatureOptions,
+    RetryOptions, SignatureOptions, Templates,
 };
 use crate::event::EventType;
 use crate::route::{Interest, Subscription};
@@ -84,24 +83,15 @@ const ORDERS: &[(&str, Order)] = &[("session", Order::Session), ("none", Order::
 
 const COMPRESSIONS: &[(&str, Compression)] = &[("none", Compression::None), ("gzip", Compression::Gzip)];
 
-const FORMATS: &[(&str, Format)] = &[
-    (Format::Native.name(), Format::Native),
-    (Format::Ndjson.name(), Format::Ndjson),
-    (Format::CloudEvents.name(), Format::CloudEvents),
-    (Format::CloudEventsBinary.name(), Format::CloudEventsBinary),
-    (Dialect::IronWifi.name(), Format::Dialect(Dialect::IronWifi)),
-    (Dialect::SignIn.name(), Format::Dialect(Dialect::SignIn)),
-    (Dialect::Purple.name(), Format::Dialect(Dialect::Purple)),
-    (Dialect::Bt.name(), Format::Dialect(Dialect::Bt)),
-    (Dialect::RlmRest.name(), Format::Dialect(Dialect::RlmRest)),
-    (Dialect::OpenWisp.name(), Format::Dialect(Dialect::OpenWisp)),
-];
-
-/// Formats of the design that come later.
-const LATER_FORMATS: &[&str] = &["template", "iacbox"];
-
-/// Keys of the design that come later.
-const LATER: &[&str] = &["body", "content_type"];
+const FORMATS: &[(&str, Format)] = &{
+    let mut formats = [("", Format::Native); Format::ALL.len()];
+    let mut at = 0;
+    while at < formats.len() {
+        formats[at] = (Format::ALL[at].name(), Format::ALL[at]);
+        at += 1;
+    }
+    formats
+};
 
 /// What this version makes by itself; a subscription to nothing else waits in vain, unless somebody posts such events.
 const MADE: [EventType; 22] = [
@@ -138,16 +128,15 @@ pub(super) fn endpoints(
 ) -> Option<Vec<Endpoint>> {
     let mut names = Claims::new();
     top.tables("endpoint", MAX_ENDPOINTS, |table| {
-        table.later(LATER);
         let name = table.required("name", "\"crm\"", name);
         if let Some(name) = &name {
             let taken = |name: &Arc<str>| format!("another endpoint is called \"{}\"", shown(name));
             names.claim(table.scope(), name.clone(), table.place_of("name"), taken);
         }
         let description = scope::description(table);
-        let format = table.or("format", one_of(FORMATS, LATER_FORMATS), Format::default());
+        let format = table.or("format", one_of(FORMATS, &[]), Format::default());
         let defaults = Defaults::of(format);
-        let url = table.required("url", "\"https://crm.example.com/hooks\"", url);
+        let (url, url_template) = template::address(table, format).unzip();
         let insecure_http = table.or("insecure_http", flag, false);
         let proxy = proxy::proxy(table, egress);
         if let (Some(url), Some(node)) = (&url, table.node("url")) {
@@ -165,11 +154,9 @@ pub(super) fn endpoints(
         let disable =
             table.table("disable", |disable| disable.or("after", duration(DISABLE_AFTER), DEFAULT_DISABLE_AFTER));
         let disable_after = Some(disable.unwrap_or(DEFAULT_DISABLE_AFTER)).filter(|after| !after.is_zero());
-        let headers = match defaults.content_type_is_free {
-            true => table.optional("headers", headers_with_content_type),
-            false => table.optional("headers", headers),
-        };
-        let headers = headers.unwrap_or_default();
+        let typed = defaults.content_type_is_free;
+        let headers = |scope: &Scope<'_>, node: &Node| headers::of_endpoint(scope, node, format, typed);
+        let (headers, filled) = table.optional("headers", headers).unwrap_or_default();
         let auth = match table.node("auth") {
             Some(_) => table.table("auth", |auth| auth::options(auth, egress)).flatten(),
             None => Some(AuthOptions::None),
@@ -185,6 +172,11 @@ pub(super) fn endpoints(
         refuse_attributes(table, format, &signature, &headers);
         let retry = table.table("retry", |table| retry(table, &defaults.retry)).unwrap_or(defaults.retry);
         let batch = dispatch::batch(table, format, defaults.batch);
+        let content_type = template::content_type(table);
+        let body = template::body(table, format, content_type.as_ref());
+        let templates = Templates { url: url_template.flatten(), headers: filled, body, content_type };
+        let kinds: Vec<EventType> = EventType::ALL.iter().copied().filter(|kind| subscription.wants(*kind)).collect();
+        template::rehearse(table, &templates, format, &kinds, !batch.is_single());
         let coalesces_updates = dispatch::coalesces_updates(table, order);
         let count = dispatch::count(table);
         let when = dispatch::when(table, count.is_some());
@@ -205,6 +197,7 @@ pub(super) fn endpoints(
                 url: url?,
                 method,
                 format,
+                templates: Arc::new(templates),
                 timeout,
                 order,
                 concurrency,
