@@ -104,12 +104,19 @@ impl Dialect {
         if self != Self::SignIn {
             return Err(RenderError::NoBatch(Format::Dialect(self)));
         }
-        let mut objects = Vec::with_capacity(events.len());
+        let mut body = vec![b'['];
         for json in events {
             let event = serde_json::from_slice(json.as_ref())?;
-            objects.extend(signin::objects(self.read(&event)?));
+            // One by one, since there can be twenty thousand.
+            for object in signin::objects(self.read(&event)?) {
+                if body.len() > 1 {
+                    body.push(b',');
+                }
+                serde_json::to_writer(&mut body, &object)?;
+            }
         }
-        Ok(Rendered { body: serde_json::to_vec(&objects)?, content_type: JSON, headers: Vec::new() })
+        body.push(b']');
+        Ok(Rendered { body, content_type: JSON, headers: Vec::new() })
     }
 
     /// What is stored, where it is an event that there are words for: who was sent it asked for it, or it is the test by which
