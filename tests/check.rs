@@ -142,9 +142,9 @@ fn a_config_that_is_not_there_is_a_problem_like_any_other() {
 fn the_examples_of_dialects_are_good_as_they_stand() {
     for (example, said) in [
         ("ironwifi", "signed hmac-sha256 in x-ironwifi-signature with [secret]"),
-        ("signin", "only of the venues 888"),
+        ("signin", "in batches of at most 20000 events, 20m and 16MiB"),
         ("purple", "retries after 3h, the last again and again, give or take 10 %"),
-        ("bt", "written as bt"),
+        ("bt", "written as bt\n            asked first whether it wants events (purple)"),
         ("openwisp", "events auth.accept, auth.reject"),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{example}.toml"));

@@ -77,7 +77,7 @@ pub struct Replayed {
     pub queued: usize,
     /// Not queued: they wait there already.
     pub waiting: usize,
-    /// Not queued: the endpoint does not ask for their type.
+    /// Not queued: the endpoint does not ask for their type, or for events from there, or has no word for them.
     pub not_wanted: usize,
     /// Given back as `after`, goes on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -93,7 +93,7 @@ pub struct EndpointStatus {
     pub state: String,
     /// Events offered to it.
     pub received: u64,
-    /// Events it did not ask for.
+    /// Events that are not for it: not asked for, from elsewhere, without a word in its format, or told within `once_per` already.
     pub filtered: u64,
     /// Events waiting.
     pub pending: u64,

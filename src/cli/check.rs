@@ -11,7 +11,8 @@ use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
 use crate::deliver::options::{
-    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Format, Order, ProxyOptions, SignatureOptions,
+    AuthOptions, BatchOptions, Compression, DEFAULT_DISABLE_AFTER, Format, Order, ProxyOptions, SignatureOptions,
+    Verify,
 };
 use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
@@ -138,6 +139,17 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     if options.format != Format::default() {
         lines.push(format!("written as {}", options.format));
     }
+    if !options.batch.is_single() {
+        let BatchOptions { max_events, max_wait, max_bytes } = options.batch;
+        let (wait, bytes) = (show_duration(max_wait), show_size(max_bytes as u64));
+        lines.push(format!("in batches of at most {max_events} events, {wait} and {bytes}"));
+    }
+    if let Some(verify) = asked(&options.verify) {
+        lines.push(format!("asked first whether it wants events ({verify})"));
+    }
+    if options.log_bodies {
+        lines.push("requests and answers kept word for word".to_owned());
+    }
     if options.auth != AuthOptions::None {
         lines.push(format!("shows who it is by {}", options.auth));
     }
@@ -171,6 +183,14 @@ fn address(endpoint: &Endpoint) -> String {
     let query = if url.query().is_some() { "?…" } else { "" };
     url.set_query(None);
     format!("{url}{query}")
+}
+
+fn asked(verify: &Verify) -> Option<&'static str> {
+    match verify {
+        Verify::None => None,
+        Verify::Purple => Some("purple"),
+        Verify::CloudEvents { .. } => Some("cloudevents"),
+    }
 }
 
 fn venues(scope: &Scope) -> String {
@@ -233,6 +253,14 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
             "retry": options.retry.schedule.iter().map(|wait| show_duration(*wait)).collect::<Vec<_>>(),
             "signature": signature(endpoint),
         });
+        if !options.batch.is_single() {
+            let BatchOptions { max_events, max_wait, max_bytes } = options.batch;
+            let wait = show_duration(max_wait);
+            object["batch"] = json!({ "max_events": max_events, "max_wait": wait, "max_bytes": max_bytes });
+        }
+        if let Some(verify) = asked(&options.verify) {
+            object["verify"] = verify.into();
+        }
         if let Some(description) = &options.description {
             object["description"] = description.as_str().into();
         }

@@ -113,7 +113,7 @@ fn xml(body: &str) -> Read {
                     read.attributes.push(quick_xml::escape::unescape(&value).unwrap().into_owned());
                 }
             }
-            Event::Text(text) => read.text += &text.as_ref(),
+            Event::Text(text) => read.text += text.as_ref(),
             Event::GeneralRef(reference) => {
                 let written = format!("&{};", reference.as_ref());
                 read.text += &quick_xml::escape::unescape(&written).unwrap();

@@ -49,6 +49,37 @@ fn what_rlm_rest_posts_of_a_session_is_what_radhook_posts_of_it() {
 }
 
 #[test]
+fn what_rlm_rest_posts_of_a_login_is_what_radhook_posts_of_it_without_the_password() {
+    let (theirs, ours) = (Scripted::start(|_| Answer(204, &[])), Scripted::start(|_| Answer(204, &[])));
+    let section = format!("post-auth {{\nuri = \"{}\"\nmethod = 'post'\nbody = 'json'\n}}", theirs.url());
+    let modules = format!(
+        "rest {{\nconnect_uri = \"{}\"\n{section}\npool {{\nstart = 0\nmin = 0\nmax = 4\nspare = 1\n}}\n}}",
+        theirs.url()
+    );
+    let rest = || "rest\n".to_owned();
+    let options = AuthOptions { modules, post_auth: rest(), reject: rest(), ..AuthOptions::default() };
+    let site = Site::start_before(options, &at("rest", "rlm_rest", &ours, "/", ""));
+    site.login(PASSWORD);
+    site.login("wrong");
+
+    let (theirs, ours) = (theirs.wait_until_asked(2), ours.wait_until_asked(2));
+
+    for (theirs, ours) in theirs.iter().zip(&ours) {
+        let (posted, told) = (attributes(theirs), attributes(ours));
+        assert!(told.len() > 4, "{told:?}");
+        for (name, value) in &told {
+            assert_eq!(posted.get(name), Some(value), "{name}");
+        }
+        let more: Vec<_> = posted.keys().filter(|name| !told.contains_key(*name)).map(String::as_str).collect();
+        let own = ["User-Password", "Message-Authenticator", "Module-Failure-Message", "SQL-User-Name"];
+        assert!(more.iter().all(|name| own.contains(name)) && more.contains(&"User-Password"), "{more:?}");
+        for header in ["content-type", "x-freeradius-section", "x-freeradius-server"] {
+            assert_eq!(ours.header(header), theirs.header(header), "{header}");
+        }
+    }
+}
+
+#[test]
 fn a_radhook_behind_a_radhook_makes_the_same_events_of_its_posts() {
     let behind = tempfile::tempdir().expect("a temporary directory can be made");
     let told = Scripted::start(|_| Answer(204, &[]));

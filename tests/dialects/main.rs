@@ -14,7 +14,7 @@ use serde_json::Value;
 use support::daemon::{Config, Daemon};
 use support::dialect::{DialectReceiver, Request};
 use support::freeradius::NAS_SECRET;
-use support::freeradius_auth::{AuthServer, PASSWORD, USER};
+use support::freeradius_auth::{AuthOptions, AuthServer, PASSWORD, USER};
 use support::radclient::Radclient;
 use support::verbs::{Status, radhook, wait_until_status};
 use tempfile::TempDir;
@@ -33,8 +33,13 @@ struct Site {
 impl Site {
     /// With these endpoints, in TOML. Devices that come again soon are resumed.
     fn start(endpoints: &str) -> Self {
+        Self::start_before(AuthOptions::default(), endpoints)
+    }
+
+    /// The same, before a FreeRADIUS that does more.
+    fn start_before(options: AuthOptions, endpoints: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let server = AuthServer::start();
+        let server = AuthServer::start_with(options);
         let local =
             format!("[[source]]\ntype = \"local\"\nlisten = \"unix:{}/local.sock\"", directory.path().display());
         let text = Config::new(directory.path(), NAS_SECRET)

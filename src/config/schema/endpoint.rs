@@ -19,8 +19,8 @@ use crate::config::units::Complaint;
 use crate::config::value::{duration, flag, integer, list, name, number, one_of, parsed, path};
 use crate::deliver::egress::Egress;
 use crate::deliver::options::{
-    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, Dialect, EndpointOptions, Format, Order, ProxyOptions, Rate,
-    RetryOptions, SignatureOptions, Templates,
+    AuthOptions, Compression, DEFAULT_DISABLE_AFTER, EndpointOptions, Format, Order, ProxyOptions, Rate, RetryOptions,
+    SignatureOptions, Templates,
 };
 use crate::event::EventType;
 use crate::route::{Interest, Subscription};

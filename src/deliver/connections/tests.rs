@@ -52,6 +52,7 @@ fn options(url: &str, timeout: Duration) -> EndpointOptions {
         auth: AuthOptions::None,
         signature: None,
         retry: RetryOptions { schedule: Vec::new(), jitter: 0.0, max_age: None, endless: false },
+        templates: Arc::default(),
         format: Format::Native,
         batch: BatchOptions::default(),
         verify: Verify::None,

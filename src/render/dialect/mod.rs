@@ -112,12 +112,19 @@ impl Dialect {
         if self != Self::SignIn {
             return Err(RenderError::NoBatch(Format::Dialect(self)));
         }
-        let mut objects = Vec::with_capacity(events.len());
+        let mut body = vec![b'['];
         for json in events {
             let event = serde_json::from_slice(json.as_ref())?;
-            objects.extend(signin::objects(self.read(&event)?));
+            // One by one, since there can be twenty thousand.
+            for object in signin::objects(self.read(&event)?) {
+                if body.len() > 1 {
+                    body.push(b',');
+                }
+                serde_json::to_writer(&mut body, &object)?;
+            }
         }
-        Ok(Rendered::new(serde_json::to_vec(&objects)?, JSON))
+        body.push(b']');
+        Ok(Rendered::new(body, JSON))
     }
 
     /// What templates find of an event, under the names of the dialect that has its own.

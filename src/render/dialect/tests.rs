@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 use super::*;
 
 mod flat;
+mod iacbox;
 mod purple;
 mod signin;
 
@@ -103,6 +104,7 @@ fn an_event_without_a_word_says_so() {
 fn name_in(dialect: Dialect, body: &Value) -> Value {
     match dialect {
         Dialect::IronWifi => body["data"]["username"].clone(),
+        Dialect::IacBox => body["ticket_id"].clone(),
         Dialect::SignIn => body[0]["username"].clone(),
         Dialect::Purple | Dialect::Bt => body["user"]["firstName"].clone(),
         Dialect::OpenWisp => body["username"].clone(),
@@ -147,7 +149,8 @@ proptest! {
             "auth": { "reply_message": [name] },
         }));
         for dialect in Dialect::ALL {
-            let body = body(dialect, "auth.accept", &data);
+            let kind = if dialect == Dialect::IacBox { "session.stop" } else { "auth.accept" };
+            let body = body(dialect, kind, &data);
             prop_assert_eq!(name_in(dialect, &body), name.as_str(), "{}", dialect.name());
         }
     }

@@ -30,7 +30,7 @@ fn a_visit_is_the_sample_of_the_page_key_for_key_and_type_for_type() {
         let rendered = Format::Dialect(dialect).one(at("2018-01-18T13:27:08.900Z", &visit())).unwrap();
         let sample: Value = serde_json::from_str(SAMPLE).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&rendered.body).unwrap(), sample);
-        assert_eq!((rendered.content_type, rendered.headers), ("application/json", Vec::new()));
+        assert_eq!((rendered.content_type.as_bytes(), rendered.headers), (&b"application/json"[..], Vec::new()));
     }
 }
 
