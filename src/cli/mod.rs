@@ -22,6 +22,7 @@ pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod verify;
+mod whole;
 
 use std::process::ExitCode;
 
