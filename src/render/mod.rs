@@ -3,6 +3,7 @@
 
 mod cloudevents;
 mod native;
+pub mod schema;
 
 use std::fmt;
 
