@@ -135,7 +135,7 @@ fn an_endpoint_is_copied_disabled_with_its_comments_and_two_may_have_one_url() {
     for (words, why) in [
         (["crm", "crm-2"], "there is an endpoint \"crm-2\" already"),
         (["nobody", "new"], "there is no endpoint \"nobody\""),
-        (["crm", "two words"], "nothing was changed"),
+        (["crm", &"x".repeat(65)], "nothing was changed"),
     ] {
         let refused = radhook(&config, &["endpoints", "copy", words[0], words[1]]);
         assert!(refused.code == 1 && refused.stderr.contains(why), "{refused:?}");

@@ -60,7 +60,7 @@ fn assert_signed(explained: &Value) {
     let map: HeaderMap =
         pairs.map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
     let body = explained["request"]["body"].as_str().expect("a body is text");
-    let verified = signer.verify(&map, body.as_bytes(), Timestamp::now(), None);
+    let verified = signer.verify(&map, body.as_bytes(), None, Timestamp::now());
     assert!(verified.is_ok(), "{verified:?}: {explained:#}");
 }
 

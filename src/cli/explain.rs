@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
     /// Takes the packets as sent by this [[client]]
-    #[arg(long, value_name = "NAME", requires = "packet")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "event"])]
     client: Option<String>,
     /// Only for this endpoint
     #[arg(long, value_name = "NAME")]
