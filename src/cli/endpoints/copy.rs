@@ -2,7 +2,7 @@
 
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
@@ -91,7 +91,7 @@ fn show(file: &Path, before: &str, after: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn replace(file: &PathBuf, before: &str, after: &str) -> anyhow::Result<()> {
+fn replace(file: &Path, before: &str, after: &str) -> anyhow::Result<()> {
     let held = Whole::open(file)?;
     let mark = if held.content().starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK } else { "" };
     if held.content() != format!("{mark}{before}").as_bytes() {
