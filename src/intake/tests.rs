@@ -17,6 +17,7 @@ use crate::store::{Bytes, Key};
 
 mod logins;
 mod model;
+mod offer;
 mod stories;
 
 const START: u64 = 1;
