@@ -153,15 +153,7 @@ impl Daemon {
         let table: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
 
         let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
-        let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
-            name: Arc::clone(&endpoint.delivery.name),
-            interest: endpoint.interest.clone(),
-            format: endpoint.delivery.format,
-            coalesces_updates: endpoint.coalesces_updates,
-            in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
-            bell: Arc::clone(bell),
-        });
-        let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?.with(config.sessions.clone());
+        let planner = planner(config, &bells, &*table)?;
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -314,9 +306,22 @@ impl Daemon {
     }
 }
 
+/// What plans for the endpoints of a config, whose bells stand in the same order.
+pub fn planner(config: &Config, bells: &[Arc<Bell>], store: &dyn Store) -> Result<Planner, StoreError> {
+    let routes = config.endpoints.iter().zip(bells).map(|(endpoint, bell)| Route {
+        name: Arc::clone(&endpoint.delivery.name),
+        interest: endpoint.interest.clone(),
+        format: endpoint.delivery.format,
+        coalesces_updates: endpoint.coalesces_updates,
+        in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
+        bell: Arc::clone(bell),
+    });
+    Ok(Planner::new(Arc::clone(&config.node), routes.collect(), store)?.with(config.sessions.clone()))
+}
+
 /// The dictionaries of the config, the later ones on top of the earlier. What they say that radhook does not understand
 /// is logged, and no reason to stay down.
-fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, DictionaryError> {
+pub fn dictionary(options: &DictionaryOptions) -> Result<Arc<Dictionary>, DictionaryError> {
     if options.shipped && options.files.is_empty() {
         return Ok(Dictionary::shipped());
     }

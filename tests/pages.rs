@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = Vec::new();
-    for directory in ["", "docs", "dictionaries", "examples/verify"] {
+    for directory in ["", "docs", "docs/schemas", "dictionaries", "examples/verify"] {
         let entries = fs::read_dir(root.join(directory)).expect("the directory can be read");
         let paths = entries.map(|entry| entry.expect("the directory can be read").path());
         pages.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")));

@@ -59,7 +59,7 @@ impl AdminClient {
 
     /// A client for what the daemon answers at this address.
     pub fn to(address: Address, token: Option<String>) -> anyhow::Result<Self> {
-        let mut http = Client::builder().no_proxy().timeout(PATIENCE);
+        let mut http = Client::builder().no_proxy();
         let base = match &address {
             Address::Unix(path) => {
                 http = http.unix_socket(path.clone());
@@ -74,17 +74,33 @@ impl AdminClient {
     /// Reads.
     pub fn get<Q: Serialize, A: DeserializeOwned>(&self, path: &str, query: &Q) -> Result<A, AdminError> {
         let query = query_string(query)?;
-        self.call(Method::GET, &format!("{path}{query}"), None)
+        self.call(Method::GET, &format!("{path}{query}"), None, PATIENCE)
     }
 
     /// Asks for a deed.
     pub fn post<B: Serialize, A: DeserializeOwned>(&self, path: &str, body: &B) -> Result<A, AdminError> {
-        let body = serde_json::to_vec(body).map_err(|error| AdminError::Unreadable(error.to_string()))?;
-        self.call(Method::POST, path, Some(body))
+        self.post_within(PATIENCE, path, body)
     }
 
-    fn call<A: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<A, AdminError> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+    /// Asks for a deed that may take so long.
+    pub fn post_within<B: Serialize, A: DeserializeOwned>(
+        &self,
+        patience: Duration,
+        path: &str,
+        body: &B,
+    ) -> Result<A, AdminError> {
+        let body = serde_json::to_vec(body).map_err(|error| AdminError::Unreadable(error.to_string()))?;
+        self.call(Method::POST, path, Some(body), patience)
+    }
+
+    fn call<A: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<A, AdminError> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(patience);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }

@@ -173,6 +173,11 @@ impl Admin {
                 explained.compose(&own.options, &own.sender, &json, now);
             }
             if explained.wanted {
+                if explained.state.is_none() {
+                    let words = "it is not queued there: it came before the endpoint asked for it, or a newer update took \
+                                 its place; `radhook events replay` sends it";
+                    explained.held.push(words.to_owned());
+                }
                 let standing = standing::read(&*self.store, own.id)?;
                 let disabled = standing.disabled.map(|disabled| format!("it is disabled: {}", disabled.reason));
                 let refused = own.view.seen().not_verified.map(|said| format!("its receiver has not agreed: {said}"));

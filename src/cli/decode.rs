@@ -1,7 +1,7 @@
 //! `radhook decode`: what packets say, from a capture, a hex dump or a detail file.
 
 mod explain;
-mod frames;
+pub(super) mod frames;
 mod json;
 mod packet;
 mod secrets;
@@ -29,7 +29,7 @@ use secrets::{ClientSecret, Secrets};
 
 /// Where RADIUS is spoken: authentication and accounting by RFC 2865 and 2866 and as they were before, dynamic
 /// authorization by RFC 5176.
-const PORTS: [u16; 5] = [1812, 1813, 1645, 1646, 3799];
+pub(super) const PORTS: [u16; 5] = [1812, 1813, 1645, 1646, 3799];
 /// How much of a text file is read at once.
 const PIECE: usize = 64 * 1024;
 
@@ -111,7 +111,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     }
 }
 
-fn open(file: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn open(file: &Path) -> io::Result<Box<dyn Read>> {
     Ok(match file.as_os_str() == "-" {
         true => Box::new(io::stdin()),
         false => Box::new(File::open(file)?),
@@ -119,7 +119,7 @@ fn open(file: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 /// As much as is looked at to tell what the file is.
-fn beginning(source: &mut dyn Read) -> io::Result<Vec<u8>> {
+pub(super) fn beginning(source: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut beginning = Vec::new();
     let mut piece = vec![0; format::LOOK];
     loop {

@@ -1,4 +1,8 @@
-//! `radhook endpoints`: how each stands; enabling, disabling, rotating its secret, and forgetting those that are configured no more.
+//! `radhook endpoints`: how each stands; enabling, disabling, testing, copying, rotating its secret, and forgetting those that
+//! are configured no more.
+
+mod copy;
+mod test;
 
 use std::path::Path;
 
@@ -12,7 +16,7 @@ use crate::admin::endpoints::{Done, Wanted};
 use crate::admin::status::{EndpointStatus, Status};
 use crate::event::rfc3339;
 
-/// See how each endpoint stands, enable and disable it, rotate its secret, and forget those that are configured no more
+/// See how each endpoint stands, test, enable, disable and copy it, rotate its secret, forget those that are gone
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -43,6 +47,8 @@ enum Verb {
         reason: Option<String>,
     },
     Rotate(rotate::Args),
+    Test(test::Args),
+    Copy(copy::Args),
     /// Forget an endpoint that is not in the config any more: its queue, its dead letters, its history
     Drop {
         #[command(flatten)]
@@ -74,6 +80,8 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
             turn(which, reason, "disable", "is disabled: its events wait", "was disabled already")
         }
         Verb::Rotate(args) => rotate::run(&args),
+        Verb::Test(args) => test::run(args),
+        Verb::Copy(args) => copy::run(&args),
         Verb::Drop { which, yes } => forget(which, yes),
     }
 }

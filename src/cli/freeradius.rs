@@ -1,6 +1,6 @@
 //! `radhook freeradius`: the FreeRADIUS side, written, checked and taken back.
 
-mod change;
+pub(super) mod change;
 mod check;
 mod dropins;
 mod marks;

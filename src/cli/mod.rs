@@ -10,6 +10,7 @@ pub mod demo;
 pub mod emit;
 pub mod endpoints;
 pub mod events;
+pub mod explain;
 pub mod freeradius;
 mod interrupt;
 pub mod listen;
@@ -21,6 +22,7 @@ pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod verify;
+mod whole;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,7 @@ enum Verb {
     Status(status::Args),
     Endpoints(endpoints::Args),
     Events(events::Args),
+    Explain(explain::Args),
     Sessions(sessions::Args),
     Deliveries(deliveries::Args),
     Emit(emit::Args),
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::run(args),
         Verb::Endpoints(args) => endpoints::run(args),
         Verb::Events(args) => events::run(args),
+        Verb::Explain(args) => explain::run(args),
         Verb::Sessions(args) => sessions::run(args),
         Verb::Deliveries(args) => deliveries::run(args),
         Verb::Emit(args) => emit::run(args),

@@ -3,8 +3,6 @@
 //! The file of secrets is the only thing that is changed, as a whole: the new content is written beside it and takes its place
 //! by a rename, so that whoever reads sees the old secrets or the new ones. A running radhook reads the file again by itself.
 
-mod file;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +17,7 @@ use serde::Serialize;
 use super::arguments::duration;
 use super::config::ConfigArg;
 use super::exit;
+use super::whole::Whole;
 use crate::config::{self, Endpoint};
 use crate::deliver::options::SignatureOptions;
 use crate::deliver::sign::{Key, KeySource, MAX_KEYS, Signer, keys};
@@ -128,7 +127,7 @@ fn rotate(args: &Args, endpoints: &[Endpoint]) -> anyhow::Result<Rotated> {
         }
     }
 
-    let file = file::Secrets::open(&path)?;
+    let file = Whole::open(&path)?;
     let held = keys::parse(file.content()).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))?;
     let now = Timestamp::now();
     let until = end(now, args.overlap)?;

@@ -51,6 +51,19 @@ impl Files {
         if problems.is_empty() { Ok(Self { directory, files }) } else { Err(problems) }
     }
 
+    /// Each file with its text.
+    pub fn into_texts(self) -> Vec<(PathBuf, String)> {
+        self.files.into_iter().map(|file| (file.path, file.text.as_str().to_owned())).collect()
+    }
+
+    /// The same with another text in one of the files.
+    pub fn with(mut self, path: &Path, text: &str) -> Self {
+        for file in self.files.iter_mut().filter(|file| file.path == path) {
+            file.text = Text::new(text.to_owned());
+        }
+        self
+    }
+
     /// A config that stands in memory.
     #[cfg(test)]
     pub fn of(directory: &Path, texts: &[(&str, &str)]) -> Self {

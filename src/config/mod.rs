@@ -91,6 +91,16 @@ pub fn load(path: &Path) -> Result<(Config, Vec<Remark>), Problems> {
     read(Files::read(path), &environment, schema::config)
 }
 
+/// The files of the config, each with its text, in the order in which they are read.
+pub fn texts(path: &Path) -> Result<Vec<(PathBuf, String)>, Problems> {
+    Files::read(path).map(Files::into_texts).map_err(|problems| Problems { problems, warnings: Vec::new() })
+}
+
+/// Reads the config as it would be with another text in one of its files.
+pub fn load_with(path: &Path, file: &Path, text: &str) -> Result<(Config, Vec<Remark>), Problems> {
+    read(Files::read(path).map(|files| files.with(file, text)), &environment, schema::config)
+}
+
 /// Reads only `[store]`: a broken endpoint or an unreadable secret must not stand in the way of mending a store.
 pub fn load_store(path: &Path) -> Result<StoreOptions, Problems> {
     let only = |top: &mut Reader<'_>| {

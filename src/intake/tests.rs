@@ -8,7 +8,7 @@ use crate::event::EventType;
 use crate::exchange::{Exchange, Login, Origin};
 use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
 use crate::render::Format;
-use crate::route::{Interest, Subscription};
+use crate::route::{Interest, OncePer, Scope, Subscription};
 use crate::store::bell::Bell;
 use crate::store::memory::MemoryStore;
 use crate::store::queue::{self, Outcome, Then};
@@ -18,6 +18,7 @@ use crate::store::{Bytes, Key};
 
 mod logins;
 mod model;
+mod offer;
 mod stories;
 mod words;
 
@@ -61,6 +62,11 @@ fn route(name: &str, patterns: &[&str]) -> Route {
         coalesces_updates: false,
         bell: Arc::new(Bell::default()),
     }
+}
+
+/// The same, of what this wants beside its types.
+fn wanting(route: Route, scope: Option<Scope>, once_per: Option<OncePer>) -> Route {
+    Route { interest: Interest { scope, once_per, ..route.interest.clone() }, ..route }
 }
 
 fn options(keep_records: u64) -> StoreOptions {

@@ -4,6 +4,7 @@
 mod cloudevents;
 mod dialect;
 mod native;
+pub mod schema;
 pub mod templates;
 
 use std::fmt;

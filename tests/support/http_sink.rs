@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::process::PATIENCE;
+use super::schema::assert_native_body;
 
 /// A free port of loopback.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -74,10 +75,12 @@ impl HttpSink {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// The next body, in order of arrival.
+    /// The next body, in order of arrival. An event in the format native must be as its schema says.
     pub fn wait_until_body(&self) -> Bytes {
         let bodies = self.bodies.lock().expect("one test reads");
-        bodies.recv_timeout(PATIENCE).expect("a request arrives in time")
+        let body = bodies.recv_timeout(PATIENCE).expect("a request arrives in time");
+        assert_native_body(&body);
+        body
     }
 }
 

@@ -22,6 +22,7 @@ pub mod proxy;
 pub mod radclient;
 pub mod raw;
 pub mod responder;
+pub mod schema;
 pub mod scripted;
 pub mod secrets;
 pub mod sources;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::fixture;
 use super::process::{Process, Stream};
+use super::schema::assert_native_body;
 
 /// A running receiver; ended when dropped.
 pub struct StandardReceiver {
@@ -93,7 +94,11 @@ impl StandardReceiver {
 }
 
 fn delivery(line: &str) -> Option<Delivery> {
-    line.starts_with('{').then(|| serde_json::from_str(line).expect("the receiver prints one delivery a line"))
+    line.starts_with('{').then(|| {
+        let delivery: Delivery = serde_json::from_str(line).expect("the receiver prints one delivery a line");
+        assert_native_body(delivery.body.to_string().as_bytes());
+        delivery
+    })
 }
 
 /// The interpreter of the environment that tests/run makes beside the build.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::own_loopback;
+use super::schema::assert_native_body;
 use super::traffic::Fact;
 use super::verbs::wait_until;
 
@@ -172,6 +173,7 @@ impl Taken {
         let body: Value = serde_json::from_slice(&received.body).expect("an event is JSON");
         let id = received.facts.id.clone().expect("every request has its id");
         assert_eq!(body["id"], *id, "the header says what the body says");
+        assert_native_body(&received.body);
         Self { id, kind: body["type"].as_str().expect("every event has its type").to_owned(), body }
     }
 

@@ -7,7 +7,7 @@ use crate::event::EventId;
 use crate::exchange::Post;
 use crate::intake::replay::Rows;
 use crate::render::Dialect;
-use crate::route::{Interest, OncePer, Scope};
+use crate::route::{OncePer, Scope};
 
 fn posted(kind: EventType, data: Value) -> Post {
     let Value::Object(data) = data else { panic!("an object") };
@@ -37,11 +37,6 @@ fn counts(store: &dyn Store, name: &str) -> (u64, u64) {
     let Tally { received, pending, filtered, .. } = tally(store, name);
     assert_eq!(received, pending + filtered);
     (pending, filtered)
-}
-
-/// The same, of what this wants beside its types.
-fn wanting(route: Route, scope: Option<Scope>, once_per: Option<OncePer>) -> Route {
-    Route { interest: Interest { scope, once_per, ..route.interest.clone() }, ..route }
 }
 
 fn by_user() -> Option<OncePer> {

@@ -31,7 +31,7 @@ use jiff::tz::TimeZone;
 use super::{DetailOptions, Inlet, Remarks, Running, SourceError};
 use crate::exchange::Bookmark;
 use follower::Follower;
-use story::Teller;
+pub use story::{Kind, Teller, Told};
 
 /// A running source.
 struct Detail {

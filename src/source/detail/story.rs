@@ -46,7 +46,7 @@ const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What a record tells.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
+pub enum Told {
     /// What may become an event.
     Exchange(Kind, Box<Exchange>),
     /// Nothing.
@@ -55,7 +55,7 @@ pub(super) enum Told {
 
 /// What a record is: the `result` of its metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub enum Kind {
     /// An Accounting-Request.
     Accounting,
     /// A login with both its sides.
@@ -92,7 +92,7 @@ impl Kind {
 
 /// What telling needs beside the record.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub struct Teller {
     /// The source.
     pub name: Arc<str>,
     /// Who the clients are.

@@ -8,6 +8,8 @@ mod order;
 mod people;
 mod properties;
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -30,6 +32,12 @@ pub(super) const OFF: u64 = 8;
 pub(super) const BEGIN: i64 = 1_795_341_600;
 
 pub(super) const GIB4: u64 = 1 << 32;
+
+/// What everything that is told must fit.
+static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let native = crate::render::schema::ALL.iter().find(|schema| schema.file == "native.json").unwrap();
+    jsonschema::draft202012::options().should_validate_formats(true).build(&(native.make)()).unwrap()
+});
 
 /// A packet in the making.
 #[derive(Clone)]
@@ -210,7 +218,12 @@ impl Stage {
     pub(super) fn events(&self) -> Vec<Json> {
         let entries = self.store.range(b"E", b"F", usize::MAX).unwrap();
         let json = |(key, bytes): &(Vec<u8>, Vec<u8>)| EventRecord::decode(key, bytes).unwrap().json;
-        entries.iter().map(|entry| serde_json::from_slice(&json(entry)).unwrap()).collect()
+        let events: Vec<Json> = entries.iter().map(|entry| serde_json::from_slice(&json(entry)).unwrap()).collect();
+        for event in &events {
+            let errors: Vec<String> = SCHEMA.iter_errors(event).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}: {event:#}");
+        }
+        events
     }
 
     /// Their types; those of sessions without the word before the dot.

@@ -1,4 +1,4 @@
-//! A file of secrets, replaced as a whole: whoever reads it, and whenever the one who writes is killed, it holds the old
+//! A file that is replaced as a whole: whoever reads it, and whenever the one who writes is killed, it holds the old
 //! content or the new one, with the mode and the owner it had.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -14,9 +14,9 @@ const NOBODY_ELSE: u32 = 0o600;
 /// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o7777;
 
-/// A file of secrets that is about to be replaced. No second rotation can open it meanwhile.
+/// A file that is about to be replaced. Nobody else who replaces it by this can open it meanwhile.
 #[derive(Debug)]
-pub struct Secrets {
+pub struct Whole {
     path: PathBuf,
     /// Locked for as long as it is open.
     file: File,
@@ -38,19 +38,19 @@ pub enum Step {
     Renamed,
 }
 
-impl Secrets {
-    /// Reads the file and keeps others from rotating it. `path` leads to the file itself, not over a symbolic link.
+impl Whole {
+    /// Reads the file and keeps others from replacing it. `path` leads to the file itself, not over a symbolic link.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         let mut file = File::open(path).with_context(|| format!("open {shown}"))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!("{shown} is being rotated by somebody else right now"),
+            Err(TryLockError::WouldBlock) => bail!("{shown} is being changed by somebody else right now"),
             Err(TryLockError::Error(error)) => bail!("{shown} cannot be locked: {error}"),
         }
-        // Whoever waited between opening and locking may hold what another rotation has replaced.
+        // Whoever waited between opening and locking may hold what another has replaced.
         if fs::metadata(path).with_context(|| format!("look at {shown}"))?.ino() != file.metadata()?.ino() {
-            bail!("{shown} was replaced meanwhile; look at it, and rotate again if that is still wanted");
+            bail!("{shown} was replaced meanwhile; look at it, and do this again if that is still wanted");
         }
         let mut content = Vec::new();
         file.read_to_end(&mut content).with_context(|| format!("read {shown}"))?;
@@ -66,7 +66,7 @@ impl Secrets {
     pub fn replace(&self, content: &[u8], at: impl FnMut(Step)) -> anyhow::Result<()> {
         let beside = beside(&self.path);
         self.put(&beside, content, at).map_err(|error| {
-            // What was made beside it holds a secret that nobody will know.
+            // What was made beside it may hold a secret that nobody will know.
             let _ = fs::remove_file(&beside);
             let help = match error.kind() {
                 io::ErrorKind::PermissionDenied => "; run this as root, or as who owns the file and its directory",
@@ -74,7 +74,7 @@ impl Secrets {
             };
             anyhow::anyhow!("{} cannot be replaced: {error}{help}; nothing was changed", self.path.display())
         })?;
-        // From here on the new secret signs, whatever happens.
+        // From here on the new content counts, whatever happens.
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.with_context(|| format!("{} is replaced; that is not on the disk yet", self.path.display()))
@@ -83,7 +83,7 @@ impl Secrets {
     fn put(&self, beside: &Path, content: &[u8], mut at: impl FnMut(Step)) -> io::Result<()> {
         match fs::remove_file(beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // Nothing there, or what a rotation left that was killed.
+            // Nothing there, or what was left by one that was killed.
             _ => {}
         }
         let mut new = OpenOptions::new().write(true).create_new(true).mode(NOBODY_ELSE).open(beside)?;
@@ -146,13 +146,13 @@ mod tests {
                         std::panic::resume_unwind(Box::new(()))
                     }
                 };
-                Secrets::open(&path).unwrap().replace(NEW, die)
+                Whole::open(&path).unwrap().replace(NEW, die)
             }));
             assert!(killed.is_err(), "{dies_at:?}");
             let expected = if dies_at == Step::Renamed { NEW } else { OLD };
             assert_eq!(fs::read(&path).unwrap(), expected, "{dies_at:?}");
             assert_eq!(fs::metadata(&path).unwrap().mode() & PERMISSIONS, 0o640);
-            let held = Secrets::open(&path).unwrap();
+            let held = Whole::open(&path).unwrap();
             assert_eq!(held.content(), expected);
             held.replace(b"newer\n", |_| ()).unwrap();
             assert_eq!(
@@ -168,7 +168,7 @@ mod tests {
         let before = fs::metadata(&path).unwrap();
         let mut modes = Vec::new();
         let look = |step| modes.push((step, fs::metadata(beside(&path)).map(|new| new.mode() & PERMISSIONS).ok()));
-        Secrets::open(&path).unwrap().replace(NEW, look).unwrap();
+        Whole::open(&path).unwrap().replace(NEW, look).unwrap();
         assert_eq!(modes[0], (Step::Made, Some(NOBODY_ELSE)));
         assert_eq!(modes[1..4], [Step::Owned, Step::Written, Step::Synced].map(|step| (step, Some(0o640))));
         assert_eq!(modes[4], (Step::Renamed, None));
@@ -180,18 +180,18 @@ mod tests {
     #[test]
     fn two_at_once_are_told_apart_and_what_was_replaced_meanwhile_is_not_replaced_again() {
         let (_directory, path) = made();
-        let one = Secrets::open(&path).unwrap();
-        let refused = Secrets::open(&path).unwrap_err().to_string();
+        let one = Whole::open(&path).unwrap();
+        let refused = Whole::open(&path).unwrap_err().to_string();
         assert!(refused.contains("by somebody else right now"), "{refused}");
         one.replace(NEW, |_| ()).unwrap();
         drop(one);
-        assert_eq!(Secrets::open(&path).unwrap().content(), NEW);
+        assert_eq!(Whole::open(&path).unwrap().content(), NEW);
     }
 
     #[test]
     fn where_nothing_can_be_written_the_old_content_stays_and_nothing_is_left_beside() {
         let (directory, path) = made();
-        let held = Secrets::open(&path).unwrap();
+        let held = Whole::open(&path).unwrap();
         fs::create_dir(beside(&path)).unwrap();
         let refused = held.replace(NEW, |_| ()).unwrap_err().to_string();
         assert!(refused.contains("crm.key cannot be replaced") && refused.contains("nothing was changed"), "{refused}");
