@@ -18,9 +18,9 @@ struct Room {
     may_use: &'static [&'static str],
 }
 
-/// What every room may use: a value that must not be printed, the names of metrics, where HTTP is answered, and which
-/// threads come first.
-const LEAVES: &[&str] = &["secret", "metrics", "listen", "priority"];
+/// What every room may use: a value that must not be printed, the names of metrics, where HTTP is answered, which
+/// threads come first, and by what a file that has changed is told.
+const LEAVES: &[&str] = &["secret", "metrics", "listen", "priority", "stamp"];
 
 const ROOMS: &[Room] = &[
     // Leaves use nothing.
@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
     Room { name: "metrics", may_use: &[] },
     Room { name: "listen", may_use: &[] },
     Room { name: "priority", may_use: &[] },
+    Room { name: "stamp", may_use: &[] },
     // Along the pipeline.
     Room { name: "radius", may_use: &[] },
     Room { name: "trace", may_use: &["radius"] },
@@ -35,14 +36,21 @@ const ROOMS: &[Room] = &[
     Room { name: "event", may_use: &["radius"] },
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
     Room { name: "route", may_use: &["event"] },
+    Room { name: "directory", may_use: &["event"] },
     Room { name: "render", may_use: &["event"] },
     Room { name: "store", may_use: &["event"] },
     Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
-    Room { name: "intake", may_use: &["radius", "exchange", "event", "session", "route", "render", "store"] },
+    Room {
+        name: "intake",
+        may_use: &["radius", "exchange", "event", "session", "route", "directory", "render", "store"],
+    },
     Room { name: "deliver", may_use: &["event", "render", "store"] },
     // Around it.
     Room { name: "admin", may_use: &["event", "session", "store", "source", "intake", "deliver"] },
-    Room { name: "config", may_use: &["radius", "event", "session", "route", "store", "source", "deliver", "admin"] },
+    Room {
+        name: "config",
+        may_use: &["radius", "event", "session", "route", "directory", "store", "source", "deliver", "admin"],
+    },
     Room { name: "lab", may_use: &["radius", "deliver"] },
     Room { name: "daemon", may_use: &ALL_BENEATH_DAEMON },
     Room { name: "cli", may_use: &ALL_BENEATH_CLI },
@@ -51,14 +59,39 @@ const ROOMS: &[Room] = &[
     Room { name: "main", may_use: &["cli"] },
 ];
 
-const ALL_BENEATH_DAEMON: [&str; 12] = [
-    "radius", "exchange", "event", "session", "route", "render", "store", "source", "intake", "deliver", "admin",
+const ALL_BENEATH_DAEMON: [&str; 13] = [
+    "radius",
+    "exchange",
+    "event",
+    "session",
+    "route",
+    "directory",
+    "render",
+    "store",
+    "source",
+    "intake",
+    "deliver",
+    "admin",
     "config",
 ];
 
-const ALL_BENEATH_CLI: [&str; 15] = [
-    "radius", "exchange", "event", "session", "route", "render", "store", "source", "intake", "deliver", "admin",
-    "config", "lab", "daemon", "trace",
+const ALL_BENEATH_CLI: [&str; 16] = [
+    "radius",
+    "exchange",
+    "event",
+    "session",
+    "route",
+    "directory",
+    "render",
+    "store",
+    "source",
+    "intake",
+    "deliver",
+    "admin",
+    "config",
+    "lab",
+    "daemon",
+    "trace",
 ];
 
 /// Where the picture is drawn.

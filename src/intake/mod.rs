@@ -6,6 +6,7 @@
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
 mod deeds;
+mod enrich;
 pub mod health;
 mod house;
 mod logins;

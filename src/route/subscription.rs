@@ -3,6 +3,7 @@
 //! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
 //! Only `*` alone is everything.
 
+use super::glob::glob;
 use crate::event::EventType;
 
 /// The event types an endpoint asked for.
@@ -45,16 +46,6 @@ impl Default for Subscription {
     /// `["auth.*", "session.*"]`.
     fn default() -> Self {
         Self::parse(["auth.*", "session.*"]).expect("the default patterns name types of the catalogue")
-    }
-}
-
-/// Whether `text` matches `pattern`; `*` matches any run of characters, also an empty one.
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).filter(|at| rest.is_char_boundary(*at)).any(|at| glob(tail, &rest[at..]))
-        }),
     }
 }
 
