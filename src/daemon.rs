@@ -23,6 +23,7 @@ use crate::config::{Config, DictionaryOptions};
 use crate::deliver::client::{ClientError, Sender};
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
+use crate::directory::{self, Directory, Watching};
 use crate::intake::{self, Command, Intake, Planner, Route};
 use crate::listen::{Address, Bound};
 use crate::priority::{self, behind_radius};
@@ -86,6 +87,8 @@ pub struct Daemon {
     writer_ended: Option<oneshot::Receiver<()>>,
     deliveries: JoinSet<()>,
     admins: JoinSet<()>,
+    /// Looks at the file of users until it is dropped.
+    _users: Option<Watching>,
     stop_delivery: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     store: Arc<DurableStore>,
@@ -153,7 +156,8 @@ impl Daemon {
         let table: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
 
         let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
-        let planner = planner(config, &bells, &*table)?;
+        let directory = config.users.as_ref().map(|users| Arc::new(Directory::new(users)));
+        let planner = planner(config, &bells, &*table)?.enriched(config.enrichment.clone(), directory.clone());
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -173,6 +177,11 @@ impl Daemon {
             bound.push(listener.map_err(|source| StartError::Admin { address: address.clone(), source })?);
         }
 
+        let file = config.users.as_ref().and_then(|users| users.file.clone());
+        let watching = match (file, directory) {
+            (Some(file), Some(directory)) => Some(directory::file::watch(file, directory)?),
+            _ => None,
+        };
         let (writer_ends, writer_ended) = oneshot::channel();
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
         let mut daemon = Self {
@@ -185,6 +194,7 @@ impl Daemon {
             writer_ended: Some(writer_ended),
             deliveries: JoinSet::new(),
             admins: JoinSet::new(),
+            _users: watching,
             stop_delivery: watch::Sender::new(false),
             stop_admin: watch::Sender::new(false),
             store,

@@ -70,6 +70,10 @@ pub const EXCHANGES_WITHOUT_EVENT: &str = "radhook_intake_without_event_total";
 pub const SESSIONS_OPEN: &str = "radhook_sessions_open";
 /// Users who have one.
 pub const USERS_ACTIVE: &str = "radhook_users_active";
+/// Rows of the file of users.
+pub const USERS_KNOWN: &str = "radhook_users_known";
+/// Times that the file of users could not be used.
+pub const USERS_FILE_FAILURES: &str = "radhook_users_file_failures_total";
 /// Whether the store accepts.
 pub const READY: &str = "radhook_intake_ready";
 /// What counts against `store.max_size`.
@@ -218,6 +222,12 @@ pub const ALL: &[Metric] = &[
         help: "Sessions that began and have not ended, as far as is known",
     },
     Metric { name: USERS_ACTIVE, kind: Kind::Gauge, help: "Users who have an open session" },
+    Metric { name: USERS_KNOWN, kind: Kind::Gauge, help: "Rows of the file of users that is used" },
+    Metric {
+        name: USERS_FILE_FAILURES,
+        kind: Kind::Counter,
+        help: "Times that the file of users, or what it had become, could not be used; the one before stays",
+    },
     Metric {
         name: READY,
         kind: Kind::Gauge,

@@ -18,9 +18,9 @@ struct Room {
     may_use: &'static [&'static str],
 }
 
-/// What every room may use: a value that must not be printed, the names of metrics, where HTTP is answered, and which
-/// threads come first.
-const LEAVES: &[&str] = &["secret", "metrics", "listen", "priority"];
+/// What every room may use: a value that must not be printed, the names of metrics, where HTTP is answered, which
+/// threads come first, and by what a file that has changed is told.
+const LEAVES: &[&str] = &["secret", "metrics", "listen", "priority", "stamp"];
 
 const ROOMS: &[Room] = &[
     // Leaves use nothing.
@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
     Room { name: "metrics", may_use: &[] },
     Room { name: "listen", may_use: &[] },
     Room { name: "priority", may_use: &[] },
+    Room { name: "stamp", may_use: &[] },
     // Along the pipeline.
     Room { name: "radius", may_use: &[] },
     Room { name: "trace", may_use: &["radius"] },
@@ -36,19 +37,20 @@ const ROOMS: &[Room] = &[
     Room { name: "session", may_use: &["radius", "exchange", "event"] },
     Room { name: "template", may_use: &["event"] },
     Room { name: "route", may_use: &["event", "template"] },
+    Room { name: "directory", may_use: &["event"] },
     Room { name: "render", may_use: &["radius", "event", "template"] },
     Room { name: "store", may_use: &["event"] },
     Room { name: "source", may_use: &["radius", "trace", "event", "exchange"] },
     Room {
         name: "intake",
-        may_use: &["radius", "exchange", "event", "session", "template", "route", "render", "store"],
+        may_use: &["radius", "exchange", "event", "session", "template", "route", "directory", "render", "store"],
     },
     Room { name: "deliver", may_use: &["event", "template", "render", "store"] },
     // Around it.
     Room { name: "admin", may_use: &["event", "session", "store", "source", "intake", "deliver"] },
     Room {
         name: "config",
-        may_use: &["radius", "event", "session", "template", "route", "store", "source", "deliver", "admin"],
+        may_use: &["radius", "event", "session", "template", "route", "directory", "store", "source", "deliver", "admin"],
     },
     Room { name: "lab", may_use: &["radius", "deliver"] },
     Room { name: "daemon", may_use: &ALL_BENEATH_DAEMON },
@@ -58,14 +60,41 @@ const ROOMS: &[Room] = &[
     Room { name: "main", may_use: &["cli"] },
 ];
 
-const ALL_BENEATH_DAEMON: [&str; 13] = [
-    "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
-    "admin", "config",
+const ALL_BENEATH_DAEMON: [&str; 14] = [
+    "radius",
+    "exchange",
+    "event",
+    "session",
+    "template",
+    "route",
+    "directory",
+    "render",
+    "store",
+    "source",
+    "intake",
+    "deliver",
+    "admin",
+    "config",
 ];
 
-const ALL_BENEATH_CLI: [&str; 16] = [
-    "radius", "exchange", "event", "session", "template", "route", "render", "store", "source", "intake", "deliver",
-    "admin", "config", "lab", "daemon", "trace",
+const ALL_BENEATH_CLI: [&str; 17] = [
+    "radius",
+    "exchange",
+    "event",
+    "session",
+    "template",
+    "route",
+    "directory",
+    "render",
+    "store",
+    "source",
+    "intake",
+    "deliver",
+    "admin",
+    "config",
+    "lab",
+    "daemon",
+    "trace",
 ];
 
 /// Where the picture is drawn.

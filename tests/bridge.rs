@@ -163,7 +163,7 @@ fn a_session_through_freeradius_arrives_signed_and_field_by_field_as_designed() 
             "mac": "AA-BB-CC-DD-EE-FF", "randomised": true, "ip": "10.1.2.3", "ipv6_prefix": ["2001:db8:1::/64"]
         });
         match kind {
-            "session.start" => (user["visits"], user["sessions"]) = (1.into(), 1.into()),
+            "session.start" => (whole["visit"], user["sessions"]) = (1.into(), 1.into()),
             "session.stop" => user["sessions"] = 0.into(),
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! `radhook check`: everything that is wrong with the config, or what the daemon would do with it.
 
+mod enrichment;
 mod sources;
 
 use std::fmt::Write as _;
@@ -68,6 +69,9 @@ fn summary(config: &Config, warnings: &[Remark]) -> String {
         for (number, value) in show_endpoint(endpoint).into_iter().enumerate() {
             line(if number == 0 { "endpoint" } else { "" }, value);
         }
+    }
+    for (what, value) in enrichment::shown(config) {
+        line(what, value);
     }
     let store = &config.store;
     line("store", format!("{}, at most {}", store.path.display(), show_size(store.max_size)));
@@ -284,6 +288,7 @@ fn sound(config: &Config, warnings: &[Remark]) -> Vec<Value> {
         }
         object
     }));
+    objects.extend(enrichment::objects(config));
     let store = &config.store;
     objects.push(json!({
         "kind": "store", "path": store.path, "max_size": store.max_size, "journal_keep": store.journal_keep,

@@ -25,8 +25,9 @@ use std::sync::Arc;
 
 use crate::admin::options::AdminOptions;
 use crate::deliver::options::EndpointOptions;
+use crate::directory::UsersOptions;
 use crate::listen::Address;
-use crate::route::Interest;
+use crate::route::{Enrichment, Interest};
 use crate::secret::Secret;
 use crate::session::SessionOptions;
 use crate::source::SourceOptions;
@@ -55,6 +56,10 @@ pub struct Config {
     pub dictionary: DictionaryOptions,
     /// `[sessions]` and `[limits]`.
     pub sessions: SessionOptions,
+    /// All `[[venue]]`, `[company]` and `[facts]`.
+    pub enrichment: Enrichment,
+    /// `[users]`.
+    pub users: Option<UsersOptions>,
     /// `[admin]`.
     pub admin: AdminOptions,
 }

@@ -3,12 +3,13 @@
 //! anew after a time besides.
 
 use std::fmt::Display;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
+
+use crate::stamp::Stamp;
 
 /// How often the files are looked at: soon enough for an operator who waits for a rotation, and next to nothing beside a
 /// request.
@@ -27,12 +28,9 @@ pub(super) struct Watched<T> {
 struct State<T> {
     value: T,
     made_at: Instant,
-    stamp: Stamp,
+    stamp: Vec<Stamp>,
     looked_at: Instant,
 }
-
-/// Size, time of change and inode of each file.
-type Stamp = Vec<Option<(u64, SystemTime, u64)>>;
 
 impl<T: Clone> Watched<T> {
     /// Makes the value for the first time.
@@ -84,12 +82,8 @@ impl<T: Clone> Watched<T> {
     }
 }
 
-fn stamp(files: &[PathBuf]) -> Stamp {
-    let of = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?, metadata.ino()))
-    };
-    files.iter().map(|path| of(path)).collect()
+fn stamp(files: &[PathBuf]) -> Vec<Stamp> {
+    files.iter().map(|file| Stamp::of(file)).collect()
 }
 
 #[cfg(test)]

@@ -4,16 +4,19 @@
 //! `source` beside them. Absent facts are absent keys. That JSON is what the store keeps and what every other format is
 //! rendered from.
 
+pub mod added;
 pub mod auth;
 pub mod catalogue;
 pub mod facts;
 pub mod id;
 pub mod sample;
+pub mod secrets;
 pub mod session;
 pub mod station;
 pub mod vendor;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,7 +24,9 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
+pub use added::{Added, Subject, Tells};
 pub use auth::Auth;
 pub use catalogue::EventType;
 pub use facts::{Counters, Facts};
@@ -84,6 +89,15 @@ pub struct Data<'a> {
     /// The access point the device is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ap: Option<AccessPoint<'a>>,
+    /// Where that is, by the config.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub venue: Option<Arc<Value>>,
+    /// Whose network it is, by the config.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<Arc<Value>>,
+    /// What the config wants to be told with every event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Arc<Value>>,
     /// The session it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Session<'a>>,
@@ -124,6 +138,9 @@ impl<'a> Data<'a> {
                 .called_station_id
                 .and_then(station::access_point)
                 .map(|(mac, ssid)| AccessPoint { mac: mac.to_string(), ssid }),
+            venue: None,
+            company: None,
+            facts: None,
             session: None,
             auth: None,
             attributes: Some(attributes),
@@ -135,7 +152,8 @@ impl<'a> Data<'a> {
 /// `data.user`.
 #[derive(Debug, Clone, Serialize)]
 pub struct User<'a> {
-    /// User-Name as it came.
+    /// User-Name as it came; empty where only the device told who it is.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub name: &'a str,
     /// Behind the last `@`, or before the first `\`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,9 +164,12 @@ pub struct User<'a> {
     /// Sessions of this user that are open, after this event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
-    /// Visits of this user to this place, this one included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub visits: Option<u32>,
+    /// Logins of this user by the id of the venue, this one included.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub visits: BTreeMap<String, u32>,
+    /// What a file or a database knows of them.
+    #[serde(flatten)]
+    pub known: Map<String, Value>,
 }
 
 impl<'a> User<'a> {
@@ -156,7 +177,7 @@ impl<'a> User<'a> {
     pub fn named(name: &'a str) -> Self {
         let suffix = name.rsplit_once('@').map(|(_, realm)| realm);
         let realm = suffix.or_else(|| name.split_once('\\').map(|(realm, _)| realm)).filter(|realm| !realm.is_empty());
-        Self { name, realm, first_seen_at: None, sessions: None, visits: None }
+        Self { name, realm, first_seen_at: None, sessions: None, visits: BTreeMap::new(), known: Map::new() }
     }
 }
 

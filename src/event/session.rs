@@ -63,6 +63,9 @@ pub struct Session<'a> {
     /// `first` or `reconnect`: whether a session of this user (of this device, where there is no user) was seen before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<&'static str>,
+    /// The how-manieth visit of this user to this place it is: counted by NAS and network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visit: Option<u32>,
     /// The session that this one goes on from, where it began soon after that or under the same Acct-Multi-Session-Id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,

@@ -1,6 +1,7 @@
 //! What radhook tells of its own house: how endpoints stand, and what was given up. Such events are offered only to those who
 //! asked for them, never to the endpoint they are about, and never told of one another.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -188,7 +189,9 @@ impl Planner {
         let id = print.id();
         let node = Arc::clone(&self.node);
         let source = Source { name: SOURCE, kind: KIND, client: None, address: None, received_at: timestamp, node };
-        let event = Event { id, kind, timestamp, source, data };
+        let data = Cow::Owned(data.as_object().cloned().unwrap_or_default());
+        let mut event = Event { id, kind, timestamp, source, data };
+        self.enrich(plan, &mut event, now)?;
         let (base, happened_at) = (*id.as_bytes(), timestamp);
         let fact = Fact { base, occurrence: 0, happened_at, received_at: timestamp, undated: None };
         let number = keep(plan, &event, &fact)?;

@@ -7,6 +7,7 @@
 
 mod count;
 mod deeds;
+mod enrich;
 pub mod health;
 mod house;
 mod logins;

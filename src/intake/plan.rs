@@ -1,5 +1,6 @@
 //! What a batch of exchanges and outcomes changes: planned over a draft, with `now` as an argument and no side effect.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,10 +9,11 @@ use tracing::error;
 
 use super::offer::Offer;
 use super::{count, logins, once};
-use crate::event::{Event, EventType, Limits, Source, Told};
+use crate::directory::Directory;
+use crate::event::{Event, EventType, Limits, Source, Tells, Told};
 use crate::exchange::{Bookmark, Exchange, Origin, Post};
 use crate::render::Format;
-use crate::route::{self, Interest};
+use crate::route::{self, Enrichment, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
@@ -76,6 +78,10 @@ pub struct Planner {
     /// The numbers of all of them.
     pub(super) ids: Vec<EndpointId>,
     pub(super) options: SessionOptions,
+    /// What the config adds to events.
+    pub(super) enrichment: Enrichment,
+    /// What is known of users.
+    pub(super) directory: Option<Arc<Directory>>,
     /// Since when packets are taken in, in milliseconds since 1970: sessions were not silent before, nobody listened.
     pub(super) awake_since: i64,
 }
@@ -109,12 +115,18 @@ impl Planner {
             store.commit(&draft.into_batch(), Durability::Durable)?;
         }
         let ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
-        Ok(Self { node, endpoints, ids, options: SessionOptions::default(), awake_since: 0 })
+        let (options, enrichment, directory, awake_since) = Default::default();
+        Ok(Self { node, endpoints, ids, options, enrichment, directory, awake_since })
     }
 
     /// Tells sessions as these options say.
     pub fn with(self, options: SessionOptions) -> Self {
         Self { options, ..self }
+    }
+
+    /// Adds to events what these know.
+    pub fn enriched(self, enrichment: Enrichment, directory: Option<Arc<Directory>>) -> Self {
+        Self { enrichment, directory, ..self }
     }
 
     /// The number of a configured endpoint.
@@ -172,8 +184,9 @@ impl Planner {
         let node = Arc::clone(&self.node);
         let (client, address) = (Some(&**client), Some(*address));
         let source = Source { name: source, kind, client, address, received_at, node };
-        let event = Event { id: post.id, kind: post.kind, timestamp: happened_at, source, data: &post.data };
-        self.tell(plan, &event, &Fact { base, occurrence: 0, happened_at, received_at, undated: None }, None, now)?;
+        let data = Cow::Borrowed(&post.data);
+        let mut event = Event { id: post.id, kind: post.kind, timestamp: happened_at, source, data };
+        self.tell(plan, &mut event, &Fact { base, occurrence: 0, happened_at, received_at, undated: None }, None, now)?;
         Ok(Came::Event(post.kind))
     }
 
@@ -190,11 +203,12 @@ impl Planner {
     pub(super) fn tell(
         &self,
         plan: &mut Plan<'_>,
-        event: &Event<'_, impl Serialize>,
+        event: &mut Event<'_, impl Tells>,
         fact: &Fact,
         mut record: Option<&mut session::Record>,
         now: i64,
     ) -> Result<(), StoreError> {
+        self.enrich(plan, event, now)?;
         let number = keep(plan, event, fact)?;
         let mut offer = Offer::of(number, event.kind);
         for (at, (endpoint, rung)) in self.endpoints.iter().zip(&mut plan.rung).enumerate() {

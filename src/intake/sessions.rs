@@ -81,9 +81,9 @@ impl Planner {
         step: Step<'_>,
         now: i64,
     ) -> Result<Came, StoreError> {
-        let Step { events, untold, mut record, opened, closed, person, device } = step;
+        let Step { mut events, untold, mut record, opened, closed, person, device } = step;
         let own = meaning.id(told.occurrence);
-        for event in &events {
+        for event in &mut events {
             if event.id == own {
                 self.tell(plan, event, told, record.as_mut(), now)?;
                 continue;
@@ -172,7 +172,13 @@ impl Planner {
     }
 
     /// Plans to keep a user, and counts those who are there.
-    fn keep_person(&self, plan: &mut Plan<'_>, user: &WhoKey, mut person: Person, now: i64) -> Result<(), StoreError> {
+    pub(super) fn keep_person(
+        &self,
+        plan: &mut Plan<'_>,
+        user: &WhoKey,
+        mut person: Person,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let key = keys::person(user);
         let was_there = forgiving(plan.draft.read::<Person>(&key))?.is_some_and(|before| before.open > 0);
         let is_there = person.open > 0;
@@ -189,7 +195,7 @@ impl Planner {
         }
     }
 
-    fn keep_device(&self, plan: &mut Plan<'_>, key: &WhoKey, mut device: Device, now: i64) {
+    pub(super) fn keep_device(&self, plan: &mut Plan<'_>, key: &WhoKey, mut device: Device, now: i64) {
         if device.look_at == 0 {
             device.heard_at = device.heard_at.max(now);
             device.look_at = now.saturating_add(whole(self.options.remember));

@@ -119,8 +119,8 @@ impl Planner {
         let mut after = record.clone();
         if record.card().is_some() {
             let context = Context { options: &self.options, node: &self.node, now };
-            let event = ends::lost(&record, key, end, &context);
-            self.tell_of(plan, &event, &mut after, now)?;
+            let mut event = ends::lost(&record, key, end, &context);
+            self.tell_of(plan, &mut event, &mut after, now)?;
             after.end(end, event.id);
         } else {
             // Only an earlier version of radhook has heard of it, and did not write down whose it was.
@@ -135,7 +135,13 @@ impl Planner {
         Ok(())
     }
 
-    fn tell_of(&self, plan: &mut Plan<'_>, event: &Event<'_>, record: &mut Record, now: i64) -> Result<(), StoreError> {
+    fn tell_of(
+        &self,
+        plan: &mut Plan<'_>,
+        event: &mut Event<'_>,
+        record: &mut Record,
+        now: i64,
+    ) -> Result<(), StoreError> {
         let happened_at = event.timestamp;
         let received_at = Timestamp::from_millisecond(now).unwrap_or(happened_at);
         let fact = Fact { base: *event.id.as_bytes(), occurrence: 0, happened_at, received_at, undated: None };
@@ -185,8 +191,8 @@ impl Planner {
             }
             let mut after = record.clone();
             let context = Context { options: &self.options, node: &self.node, now };
-            let event = ends::revoked(&record, &key, meaning.happened_at.as_millisecond(), &context);
-            self.tell_of(plan, &event, &mut after, now)?;
+            let mut event = ends::revoked(&record, &key, meaning.happened_at.as_millisecond(), &context);
+            self.tell_of(plan, &mut event, &mut after, now)?;
             after.revoke(event.id);
             self.keep(plan, &key, &mut after);
         }

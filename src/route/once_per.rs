@@ -16,8 +16,21 @@ pub struct OncePer {
 }
 
 /// Where a field of an event begins: the parts of `data`, or what stands beside it.
-const PARTS: [&str; 11] =
-    ["user", "client", "nas", "ap", "venue", "session", "auth", "attributes", "reply_attributes", "type", "source"];
+const PARTS: [&str; 13] = [
+    "user",
+    "client",
+    "nas",
+    "ap",
+    "venue",
+    "company",
+    "facts",
+    "session",
+    "auth",
+    "attributes",
+    "reply_attributes",
+    "type",
+    "source",
+];
 
 impl OncePer {
     /// Of these fields, such as `user.name` or `attributes.Class`. A field that no event can have is an error: nothing would

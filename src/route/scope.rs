@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::glob;
+use super::glob::glob;
 
 /// Where an endpoint's events come from. What happened at no known venue is from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

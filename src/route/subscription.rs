@@ -3,7 +3,7 @@
 //! `auth.challenge` is written out by whoever wants it: one login has some nine of them, and `auth.*` means how logins end.
 //! Only `*` alone is everything.
 
-use super::glob;
+use super::glob::glob;
 use crate::event::EventType;
 
 /// The event types an endpoint asked for.

@@ -1,5 +1,7 @@
 //! What is remembered of users, devices and NASes beyond their sessions.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use super::SessionKey;
 use super::record::{hex, moment};
 use crate::event::Previous;
 
-/// Places whose visits are counted for one user. Who goes to more is told apart by the last ones.
+/// Places whose visits are counted for one user, and venues. Who goes to more is told apart by the last ones.
 const MAX_PLACES: usize = 64;
 
 /// A clock of one NAS may be so far behind that of another, in milliseconds.
@@ -28,8 +30,10 @@ pub struct Person {
     pub open: u32,
     /// Sessions ever.
     pub sessions: u64,
-    /// Visits by place, the last one last.
+    /// Sessions by place, the last one last.
     pub visits: Vec<Visit>,
+    /// Logins by the id of the venue, the last one last.
+    pub venues: Vec<Visit>,
 }
 
 /// How often a user came to a place.
@@ -47,26 +51,41 @@ impl Person {
         self.first_seen = if self.sessions == 0 { began } else { self.first_seen.min(began) };
         self.sessions += 1;
         self.open += 1;
-        let known = self.visits.iter().position(|visit| visit.place == place);
-        let mut visit = match known {
-            Some(at) => self.visits.remove(at),
-            None => Visit { place: place.to_owned(), count: 0 },
-        };
-        if is_visit || visit.count == 0 {
-            visit.count = visit.count.saturating_add(1);
-        }
-        let count = visit.count;
-        if self.visits.len() >= MAX_PLACES {
-            self.visits.remove(0);
-        }
-        self.visits.push(visit);
-        count
+        count(&mut self.visits, place, is_visit)
+    }
+
+    /// They log in at a venue. Returns how often they did so far, at each venue.
+    pub fn logs_in(&mut self, venue: &str) -> BTreeMap<String, u32> {
+        count(&mut self.venues, venue, true);
+        told(&self.venues)
     }
 
     /// A session ends.
     pub(super) fn leaves(&mut self) {
         self.open = self.open.saturating_sub(1);
     }
+}
+
+/// Counts at a place, where that is a visit of its own or the first one. Returns how many there were.
+fn count(visits: &mut Vec<Visit>, place: &str, is_visit: bool) -> u32 {
+    let known = visits.iter().position(|visit| visit.place == place);
+    let mut visit = match known {
+        Some(at) => visits.remove(at),
+        None => Visit { place: place.to_owned(), count: 0 },
+    };
+    if is_visit || visit.count == 0 {
+        visit.count = visit.count.saturating_add(1);
+    }
+    let count = visit.count;
+    if visits.len() >= MAX_PLACES {
+        visits.remove(0);
+    }
+    visits.push(visit);
+    count
+}
+
+fn told(visits: &[Visit]) -> BTreeMap<String, u32> {
+    visits.iter().map(|visit| (visit.place.clone(), visit.count)).collect()
 }
 
 /// A device.
@@ -82,6 +101,8 @@ pub struct Device {
     pub sessions: u64,
     /// The session it began last.
     pub last: Option<Last>,
+    /// Logins without a user by the id of the venue, the last one last.
+    pub venues: Vec<Visit>,
 }
 
 /// The last session of a device.
@@ -124,6 +145,12 @@ impl Device {
         self.first_seen = if self.sessions == 0 { began } else { self.first_seen.min(began) };
         self.sessions += 1;
         self.last = Some(session);
+    }
+
+    /// It logs in at a venue, without a user. Returns how often it did so far, at each venue.
+    pub fn logs_in(&mut self, venue: &str) -> BTreeMap<String, u32> {
+        count(&mut self.venues, venue, true);
+        told(&self.venues)
     }
 
     /// One of its sessions has not ended after all.

@@ -22,7 +22,7 @@ const REVOKED: [&str; 3] = ["Admin-Reset", "Port-Admin-Disabled", "Port-Disabled
 #[derive(Debug, Default, Clone)]
 struct Arrival {
     login: Option<&'static str>,
-    visits: Option<u32>,
+    visit: Option<u32>,
     previous: Option<Previous>,
 }
 
@@ -194,7 +194,7 @@ fn arrive(record: &Record, card: &Card, key: &SessionKey, step: &mut Step<'_>, c
     if let Some(user) = &card.user {
         let person = step.person.get_or_insert_with(|| Person { name: user.clone(), ..Person::default() });
         is_known = Some(person.sessions > 0);
-        arrival.visits = Some(person.arrives(began, &card.place(), arrival.previous.is_none()));
+        arrival.visit = Some(person.arrives(began, &card.place(), arrival.previous.is_none()));
         person.heard_at = now;
     }
     arrival.login = is_known.map(|is_known| if is_known { "reconnect" } else { "first" });
@@ -279,7 +279,6 @@ impl<'a> Telling<'a, '_> {
         if let (Some(user), Some(person), true) = (&mut data.user, &step.person, counts) {
             user.first_seen_at = Some(super::record::moment(person.first_seen));
             user.sessions = Some(person.open);
-            user.visits = arrival.visits;
         }
         if let (Some(device), true) = (&step.device, counts) {
             data.client.first_seen_at = Some(super::record::moment(device.first_seen));
@@ -292,6 +291,7 @@ impl<'a> Telling<'a, '_> {
             started_at: Some(record.started_at()),
             auth_id: record.auth_id(),
             login: arrival.login,
+            visit: arrival.visit.filter(|_| counts),
             previous: arrival.previous.clone(),
             ..Session::default()
         };

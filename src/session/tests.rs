@@ -83,8 +83,9 @@ fn a_session_is_told_from_start_to_stop() {
     assert_eq!(
         events[0]["data"]["user"],
         json!({"name": "alice@example.org", "realm": "example.org", "first_seen_at": "2026-11-22T10:15:30.000Z",
-               "sessions": 1, "visits": 1})
+               "sessions": 1})
     );
+    assert_eq!(events[0]["data"]["session"]["visit"], 1);
     assert_eq!(
         events[0]["data"]["client"],
         json!({"mac": "AA-BB-CC-DD-EE-FF", "randomised": true, "first_seen_at": "2026-11-22T10:15:30.000Z"})

@@ -44,11 +44,11 @@ use crate::event::{EventId, EventType, Limits};
 
 /// The version of every record written here. A reader meets older ones after an upgrade and newer ones after a
 /// downgrade; the latter are refused in words.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// Records of this version lack the fields that were added since, which all stand at a record's end. Zero, absent, false and
+/// Records of this version and those before it lack the fields that were added since, which all stand at a record's end. Zero, absent, false and
 /// empty are written as one zero octet each, so that such a record with [`PADDING`] behind it reads as the present one.
-const UNPADDED: u8 = 1;
+const UNPADDED: u8 = 2;
 
 /// More zero octets than fields were added to any record.
 const PADDING: [u8; 64] = [0; 64];
@@ -404,7 +404,7 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     let padded;
     let (bytes, spare) = match bytes.first() {
-        Some(&UNPADDED) => {
+        Some(1..=UNPADDED) => {
             padded = [bytes, &PADDING].concat();
             (padded.as_slice(), PADDING.len())
         }
@@ -431,7 +431,7 @@ impl EventRecord {
 
 fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a [u8]), StoreError> {
     match bytes.split_first() {
-        Some((&(UNPADDED | VERSION), record)) => {
+        Some((&(1..=VERSION), record)) => {
             postcard::take_from_bytes(record).map_err(|error| unreadable(key, error.to_string()))
         }
         Some((other, _)) => Err(unreadable(key, format!("record version {other}; this radhook reads {VERSION}"))),

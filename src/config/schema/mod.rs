@@ -11,6 +11,7 @@ mod endpoint;
 mod headers;
 mod listen;
 mod proxy;
+mod scalars;
 mod scope;
 mod sessions;
 mod signature;
@@ -18,6 +19,8 @@ mod source;
 pub(super) mod store;
 mod template;
 mod url;
+mod users;
+mod venue;
 
 use std::sync::Arc;
 
@@ -31,15 +34,11 @@ use crate::source::client::Clients;
 
 pub(super) use source::local_addresses;
 
-/// Keys of the design whose rooms are not built yet.
-const LATER: &[&str] = &["venue", "company", "users"];
-
 /// The most dictionary files: FreeRADIUS ships 225, and its main one includes them all.
 const MAX_DICTIONARIES: usize = 1024;
 
 /// The whole config. `None` only after a problem was noted; the reverse does not hold.
 pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
-    top.later(LATER);
     let node = match top.node("node") {
         Some(_) => top.optional("node", name),
         None => host_name(top),
@@ -52,6 +51,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
     let endpoints = endpoint::endpoints(top, node.as_ref(), posted, &egress);
     let dictionary = dictionary(top);
     let sessions = sessions::options(top);
+    let enrichment = venue::enrichment(top);
+    let users = users::options(top);
     let admin = admin::options(top);
     // The other sources believe those whom they watch.
     let answers = sources.iter().flatten().any(|source| matches!(source, SourceOptions::Accounting(_)));
@@ -87,6 +88,8 @@ pub(super) fn config(top: &mut Reader<'_>) -> Option<Config> {
         endpoints: endpoints?,
         dictionary,
         sessions,
+        enrichment,
+        users,
         admin: admin?,
     })
 }

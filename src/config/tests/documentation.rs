@@ -31,6 +31,7 @@ pub(super) fn example_directory() -> TempDir {
         ("admin-token", "0123456789abcdef\n"),
         ("password", "correct horse battery\n"),
         ("token", "0123456789abcdef\n"),
+        ("users.csv", "name,email\nalice,alice@example.org\n"),
         ("corporate-ca.pem", &certificate.cert.pem()),
     ] {
         fs::write(directory.path().join(name), content).unwrap();

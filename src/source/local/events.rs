@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::problem::{Problem, shown};
+use crate::event::secrets::names_secret;
 use crate::event::{EventId, EventType};
 use crate::radius::{Dictionary, numbers};
 
@@ -34,30 +35,6 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Keys of an event.
 const KEYS: [&str; 4] = ["type", "id", "timestamp", "data"];
-
-/// What a key is called that holds a secret: the last word of it, or the last two. `password_changed_at` holds none.
-const SECRETS: [&str; 20] = [
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "secrets",
-    "token",
-    "psk",
-    "pin",
-    "otp",
-    "credential",
-    "credentials",
-    "cookie",
-    "authorization",
-    "apikey",
-    "api key",
-    "private key",
-    "secret key",
-    "access key",
-    "encryption key",
-];
 
 /// How events stand in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,11 +251,7 @@ impl Reading<'_> {
 
     /// Whether a key is called as secrets are: by its last words, or as an attribute whose values are not to be shown.
     fn names_secret(&self, key: &str) -> bool {
-        let words = words(key);
-        let last = words.rsplit(' ').next().unwrap_or_default();
-        let last_two = words.rmatch_indices(' ').nth(1).map_or(&*words, |(at, _)| &words[at + 1..]);
-        SECRETS.contains(&last)
-            || SECRETS.contains(&last_two)
+        names_secret(key)
             || self
                 .dictionary
                 .by_name(key)
@@ -300,23 +273,6 @@ fn holds_something(value: &Value) -> bool {
         Value::Object(inside) => inside.values().any(holds_something),
         Value::Null | Value::Bool(_) => false,
     }
-}
-
-/// The words of `apiKey`, `api_key`, `API-Key`, `api key`, in small letters with a space between.
-fn words(key: &str) -> String {
-    let mut words = String::with_capacity(key.len() + 2);
-    let mut was_small = false;
-    for character in key.chars() {
-        let begins = !character.is_alphanumeric() || (character.is_uppercase() && was_small);
-        if begins && !words.ends_with(' ') {
-            words.push(' ');
-        }
-        if character.is_alphanumeric() {
-            words.extend(character.to_lowercase());
-        }
-        was_small = character.is_lowercase() || character.is_numeric();
-    }
-    words.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn the_stop_of_a_lost_session_is_told_with_its_last_figures() {
     assert!(stage.nobody_is_here());
     stage.take(packet(START).session("b").at(9_000));
     assert_eq!(
-        (stage.fact(5, "user.visits"), stage.fact(5, "user.sessions")),
+        (stage.fact(5, "session.visit"), stage.fact(5, "user.sessions")),
         (json!(2), json!(1)),
         "it was one visit"
     );

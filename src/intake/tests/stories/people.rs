@@ -35,14 +35,14 @@ fn visits_are_counted_by_user_and_place() {
         let (from, id) = (n as i64 * 9_000, n.to_string());
         stage.take_all([packet(START).session(&id).ap(ap).at(from), packet(STOP).session(&id).at(from + 60).time(60)]);
     }
-    assert_eq!(stage.facts("user.visits"), [json!(1), json!(null), json!(2), json!(null), json!(1), json!(null)]);
+    assert_eq!(stage.facts("session.visit"), [json!(1), json!(null), json!(2), json!(null), json!(1), json!(null)]);
 }
 
 #[test]
 fn a_session_that_goes_on_from_another_is_no_visit_of_its_own() {
     let mut stage = Stage::new();
     stage.take_all([packet(START), packet(STOP).at(60).time(60), packet(START).session("b").at(100)]);
-    assert_eq!((stage.fact(2, "user.visits"), stage.fact(3, "user.visits")), (json!(1), json!(1)));
+    assert_eq!((stage.fact(2, "session.visit"), stage.fact(3, "session.visit")), (json!(1), json!(1)));
 }
 
 #[test]
