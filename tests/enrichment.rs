@@ -144,6 +144,6 @@ fn visits_outlive_a_restart_and_a_kill_and_a_repeat_is_none() {
     daemon.kill9();
     let _daemon = Daemon::start(&config);
     assert_eq!(visits(3, "bar"), json!({ "1": 3 }));
-    assert_eq!(radhook(&config, &["sessions", "purge", "alice"]).code, 0);
+    assert_eq!(radhook(&config, &["sessions", "purge", "--user", "alice"]).code, 0);
     assert_eq!(visits(4, "bar"), json!({ "1": 1 }), "who was forgotten comes for the first time");
 }

@@ -136,7 +136,6 @@ pub(super) struct Reader<'a> {
     /// Whether the table is one of several, `[[endpoint]]`.
     repeated: bool,
     asked: BTreeSet<&'static str>,
-    later: &'static [&'static str],
     skipped: bool,
 }
 
@@ -154,8 +153,8 @@ impl<'a> Reader<'a> {
         repeated: bool,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let (asked, later, skipped) = Default::default();
-        let mut reader = Self { scope, table, place, path, repeated, asked, later, skipped };
+        let (asked, skipped) = Default::default();
+        let mut reader = Self { scope, table, place, path, repeated, asked, skipped };
         let result = read(&mut reader);
         if !reader.skipped {
             reader.refuse_unknown_keys();
@@ -244,11 +243,6 @@ impl<'a> Reader<'a> {
         if items.is_empty() { None } else { Some(read) }
     }
 
-    /// Keys of the design that this version cannot serve yet: refused by that reason.
-    pub fn later(&mut self, keys: &'static [&'static str]) {
-        self.later = keys;
-    }
-
     /// Leaves the rest of the table unread: what it means is not known.
     pub fn skip_the_rest(&mut self) {
         self.skipped = true;
@@ -284,13 +278,8 @@ impl<'a> Reader<'a> {
         let location =
             if self.path.is_empty() { "at the top level".to_owned() } else { format!("in {}", self.title()) };
         for (key, node) in self.table.iter().filter(|(key, _)| !self.asked.contains(key.as_str())) {
-            let (what, help) = if self.later.contains(&key.as_str()) {
-                let what = format!("`{key}` {location} is not known to this version of radhook yet");
-                (what, Some("remove it until it is".to_owned()))
-            } else {
-                let help = nearest(key, self.asked.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-                (format!("unknown key `{}` {location}", shown(key)), help)
-            };
+            let help = nearest(key, self.asked.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let what = format!("unknown key `{}` {location}", shown(key));
             self.scope.problem(node.key_place, what, help);
         }
     }

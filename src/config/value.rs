@@ -94,8 +94,8 @@ fn within<T: PartialOrd>(
     found
 }
 
-/// One of a few words. `later` are words of the design that this version cannot serve yet.
-pub(super) fn one_of<T: Clone>(choices: &'static [(&'static str, T)], later: &'static [&'static str]) -> impl Parse<T> {
+/// One of a few words.
+pub(super) fn one_of<T: Clone>(choices: &'static [(&'static str, T)]) -> impl Parse<T> {
     parsed("a word in quotes", move |text| {
         if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
             return Ok(choice.clone());
@@ -105,9 +105,6 @@ pub(super) fn one_of<T: Clone>(choices: &'static [(&'static str, T)], later: &'s
             [only] => format!("write \"{only}\""),
             names => format!("choose from {}", names.join(", ")),
         };
-        if later.contains(&text) {
-            return Err(Complaint::new("which this version of radhook does not know yet", all));
-        }
         let same_letters = || names().find(|name| name.eq_ignore_ascii_case(text));
         match nearest(text, names()).or_else(same_letters) {
             Some(near) => Err(Complaint::new("which is none of its values", format!("did you mean \"{near}\"?"))),

@@ -11,7 +11,7 @@ use reqwest::Url;
 use super::egress::Egress;
 use super::sign::KeySource;
 pub use crate::render::Templates;
-pub use crate::render::{Dialect, Format};
+pub use crate::render::{Dialect, Format, RenderError};
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.

@@ -154,6 +154,8 @@ impl Sample<'_> {
             "client": { "mac": MAC },
             "nas": nas(),
             "ap": ap(),
+            "venue": venue(),
+            "company": company(),
             "auth": { "method": "PEAP" },
             "attributes": {
                 "User-Name": "anonymous@example.org", "NAS-IP-Address": "192.0.2.10", "NAS-Identifier": "lobby-ap-1",
@@ -162,6 +164,7 @@ impl Sample<'_> {
         });
         match kind {
             EventType::AuthAccept => {
+                data["user"]["visits"] = json!({ "888": 7 });
                 data["auth"] = json!({
                     "method": "PEAP", "reply_message": ["welcome"], "session_timeout": 3_600, "vlan": "20",
                     "latency_ms": 12, "rounds": 9,
@@ -197,6 +200,7 @@ impl Sample<'_> {
         });
         if is_start {
             session["login"] = "reconnect".into();
+            session["visit"] = 7.into();
             session["auth_id"] = AUTH_ID.into();
         } else {
             let figures = json!({
@@ -245,6 +249,8 @@ impl Sample<'_> {
             "client": { "mac": MAC, "ip": "198.51.100.23", "ipv6": ["2001:db8::5"], "ipv6_prefix": ["2001:db8:1::/64"] },
             "nas": nas(),
             "ap": ap(),
+            "venue": venue(),
+            "company": company(),
             "session": session,
         });
         if is_start || is_over && kind != EventType::SessionLost {
@@ -276,7 +282,17 @@ const SESSION: &str = "5F1A-0001";
 const AUTH_ID: &str = "8a61c1f0-9f0e-8d1c-b0f2-6d2a4f0c9b11";
 
 fn user() -> Value {
-    json!({ "name": USER, "realm": "example.org" })
+    json!({
+        "name": USER, "realm": "example.org", "id": 1_234, "email": USER, "first_name": "Alice", "last_name": "Example",
+    })
+}
+
+fn venue() -> Value {
+    json!({ "id": 888, "name": "Lobby", "organization": "acme", "latitude": 53.4857388, "longitude": -2.0999813 })
+}
+
+fn company() -> Value {
+    json!({ "id": 999, "name": "Acme Hotels" })
 }
 
 fn nas() -> Value {

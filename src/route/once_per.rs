@@ -16,7 +16,7 @@ pub struct OncePer {
 }
 
 /// Where a field of an event begins: the parts of `data`, or what stands beside it.
-const PARTS: [&str; 13] = [
+const PARTS: &[&str] = &[
     "user",
     "client",
     "nas",
@@ -28,6 +28,7 @@ const PARTS: [&str; 13] = [
     "auth",
     "attributes",
     "reply_attributes",
+    "voucher",
     "type",
     "source",
 ];

@@ -46,11 +46,22 @@ pub struct Mistake {
 #[error("{what}")]
 pub struct Unfit {
     what: String,
+    is_absence: bool,
 }
 
 impl Unfit {
     fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into() }
+        Self { what: what.into(), is_absence: false }
+    }
+
+    /// A fact is absent without which there is nothing to be sent.
+    fn absent(what: impl Into<String>) -> Self {
+        Self { is_absence: true, ..Self::new(what) }
+    }
+
+    /// Whether all that is wrong is that this event lacks a fact.
+    pub fn is_absence(&self) -> bool {
+        self.is_absence
     }
 }
 
@@ -111,12 +122,21 @@ const NAMES: &[&str] = &[
     "attributes",
     "reply_attributes",
     "endpoint",
-    "delivery",
+    "attempt",
+    "reason",
+    "failing_since",
     "limit",
     "active_users",
+    "pending",
     "voucher",
-    "dhcp",
+    "lease",
     "changes",
+    "actor",
+    "setting",
+    "old",
+    "new",
+    "version",
+    "path",
 ];
 
 /// Functions of the language.

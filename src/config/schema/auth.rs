@@ -69,7 +69,7 @@ const MAX_TEXT: usize = 16 * 1024;
 
 /// How radhook shows the receiver who it is; `None` where a problem was noted.
 pub(super) fn options(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOptions> {
-    let kind = table.required("type", "\"bearer\"", one_of(KINDS, &[]))?;
+    let kind = table.required("type", "\"bearer\"", one_of(KINDS))?;
     for (key, kinds) in KEYS {
         if table.node(key).is_some() && !kinds.contains(&kind) {
             let of = |kind: &Kind| KINDS.iter().find(|(_, known)| known == kind).map_or("", |(name, _)| name);
@@ -108,7 +108,7 @@ pub(super) fn options(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOpt
 
 fn fetched(table: &mut Reader<'_>, egress: &Egress) -> Option<AuthOptions> {
     let server = address(table, egress);
-    let method = table.or("method", one_of(METHODS, &[]), Method::POST);
+    let method = table.or("method", one_of(METHODS), Method::POST);
     let headers = table.optional("headers", headers).unwrap_or_default();
     let body = table.or("body", parsed("a text in quotes", body), String::new());
     let kind = parsed("a media type in quotes", media_type);

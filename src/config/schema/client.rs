@@ -34,7 +34,7 @@ pub(super) fn clients(top: &mut Reader<'_>) -> Option<Vec<Client>> {
         let name = table.optional("name", name).or_else(|| network.map(|network| bare(network).into()));
         let secret = table.required("secret", "{ file = \"secret\" }", secret);
         let message_authenticator =
-            table.or("require_message_authenticator", one_of(REQUIREMENTS, &[]), Requirement::default());
+            table.or("require_message_authenticator", one_of(REQUIREMENTS), Requirement::default());
         let swap_octets = table.or("swap_octets", flag, false);
 
         let scope = table.scope();

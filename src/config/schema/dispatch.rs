@@ -136,7 +136,7 @@ fn by_key(once: &mut Reader<'_>) -> Option<OncePer> {
 
 /// `verify`, with `verify_origin` and `verify_callback`.
 pub(super) fn verify(table: &mut Reader<'_>, node: Option<&Arc<str>>, format: Format, default: Asks) -> Verify {
-    let asks = table.or("verify", one_of(ASKS, &[]), default);
+    let asks = table.or("verify", one_of(ASKS), default);
     if asks == Asks::Purple && !format.has_test() {
         let what = format!("verify = \"purple\" sends a test event, for which the format {format} has no word");
         table.scope().problem(table.place_of("verify"), what, "remove it".to_owned());

@@ -134,7 +134,7 @@ pub(super) fn endpoints(
             names.claim(table.scope(), name.clone(), table.place_of("name"), taken);
         }
         let description = scope::description(table);
-        let format = table.or("format", one_of(FORMATS, &[]), Format::default());
+        let format = table.or("format", one_of(FORMATS), Format::default());
         let defaults = Defaults::of(format);
         let (url, url_template) = template::address(table, format).unzip();
         let insecure_http = table.or("insecure_http", flag, false);
@@ -143,11 +143,11 @@ pub(super) fn endpoints(
             judge_plain_http(table, url, proxy.as_ref(), insecure_http);
             egress::judge(table.scope(), egress, url, node);
         }
-        let method = table.or("method", one_of(METHODS, &[]), Method::POST);
+        let method = table.or("method", one_of(METHODS), Method::POST);
         let subscription = subscription(table, posted, format, url.as_ref());
         let scope = scope::scope(table);
         let timeout = table.or("timeout", duration(TIMEOUT), DEFAULT_TIMEOUT);
-        let order = table.or("order", one_of(ORDERS, &[]), Order::default());
+        let order = table.or("order", one_of(ORDERS), Order::default());
         let concurrency = table.or("concurrency", integer(CONCURRENCY), DEFAULT_CONCURRENCY) as usize;
         let rate = table.optional("rate", parsed("a rate such as \"200/s\"", rate));
         let enabled = table.or("enabled", flag, true);
@@ -163,7 +163,7 @@ pub(super) fn endpoints(
         };
         refuse_authorized_twice(table, auth.as_ref(), &headers);
         proxy::judge_token(table.scope(), auth.as_ref(), proxy.as_ref(), table.place_of("auth"));
-        let compression = table.or("compression", one_of(COMPRESSIONS, &[]), Compression::default());
+        let compression = table.or("compression", one_of(COMPRESSIONS), Compression::default());
         refuse_encoded_twice(table, compression, &headers);
         let signature =
             table.table("signature", |signature| signature::options(signature, defaults.signature)).flatten();
@@ -185,7 +185,7 @@ pub(super) fn endpoints(
         let log_bodies = table.or("log_bodies", flag, defaults.log_bodies);
         let tls = table.table("tls", |tls| {
             let ca = tls.optional("ca", authorities);
-            (ca, tls.or("min_version", one_of(TLS_VERSIONS, &[]), false))
+            (ca, tls.or("min_version", one_of(TLS_VERSIONS), false))
         });
         let (ca, tls13_only) = tls.unwrap_or_default();
         Some(Endpoint {

@@ -47,8 +47,8 @@ pub(super) struct Defaults {
 /// The signature of an endpoint; `None` inside where a problem was noted.
 pub(super) fn options(table: &mut Reader<'_>, defaults: Defaults) -> Option<SignatureOptions> {
     let scheme = match defaults.scheme {
-        Some(scheme) => Some(table.or("scheme", one_of(SCHEMES, &[]), scheme)),
-        None => table.required("scheme", "\"standard\"", one_of(SCHEMES, &[])),
+        Some(scheme) => Some(table.or("scheme", one_of(SCHEMES), scheme)),
+        None => table.required("scheme", "\"standard\"", one_of(SCHEMES)),
     };
     let source = |scope: &Scope<'_>, node: &Node| source(scope, node, scheme?);
     let secrets = one_or_more("a secret, or an array of them", MAX_KEYS, source);

@@ -9,7 +9,7 @@ use super::url;
 use crate::config::files::read_bounded;
 use crate::config::reader::{Reader, Scope};
 use crate::config::tree::{Node, Value};
-use crate::deliver::options::{Format, Templates};
+use crate::deliver::options::{Format, RenderError, Templates};
 use crate::event::EventType;
 use crate::event::sample::Sample;
 use crate::template::{MAX_SOURCE, Mistake, Place, Template};
@@ -160,9 +160,10 @@ pub(super) fn rehearse(table: &Reader<'_>, templates: &Templates, format: Format
             .map(|error| (kind, error))
         })
         .collect();
-    // Of one type a template may want what another has not.
+    // Of one type a template may want what another has not, and of an event what a sample has not.
+    let is_absence = |error: &RenderError| matches!(error, RenderError::Unfit(unfit) if unfit.is_absence());
     if let Some(Some((kind, error))) = failures.first()
-        && failures.iter().all(Option::is_some)
+        && failures.iter().all(|failure| failure.as_ref().is_some_and(|(_, error)| !is_absence(error)))
     {
         let key = if body.is_some() {
             "body"

@@ -26,24 +26,6 @@ fn unknown_keys_are_refused_with_the_nearest_one() {
 }
 
 #[test]
-fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
-    endpoint_says(
-        "when = \"session.duration > 60\"",
-        &["x.toml:4:1: `when` in [[endpoint]] is not known to this version of radhook yet; remove it until it is"],
-    );
-    endpoint_says(
-        "format = \"template\"",
-        &["x.toml:4:10: `format` is \"template\", which this version of radhook does not know yet; \
-           choose from native, ndjson, cloudevents, cloudevents-binary, ironwifi, signin, purple, bt, rlm_rest, openwisp"],
-    );
-    endpoint_says(
-        "headers = { X-A = \"{{ user.name }}\" }",
-        &["x.toml:4:19: the value of the header X-A is a template, which this version of radhook does not know yet; \
-           only fixed values are sent"],
-    );
-}
-
-#[test]
 fn what_says_how_events_go_out_is_checked_before_they_do() {
     let refused = |line: &str, said: &str| endpoint_says(line, &[said]);
     refused("batch = { max_events = 0 }", "x.toml:4:24: `max_events` is 0, and must be from 1 to 20000");

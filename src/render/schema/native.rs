@@ -122,6 +122,7 @@ fn told(required: &[&str], own: Value) -> Value {
         required,
         json!({
             "user": of("user"), "client": of("client"), "nas": of("nas"), "ap": of("ap"), "venue": of("venue"),
+            "company": of("company"), "facts": of("facts"),
             "attributes": of("attributes"),
         }),
     );
@@ -154,6 +155,7 @@ fn session(kind: EventType) -> Value {
         "limit": { "enum": ["time", "volume"] },
         "revoked": { "const": true },
         "login": { "enum": ["first", "reconnect"] },
+        "visit": { "type": "integer", "minimum": 1 },
         "previous": of("previous"),
         "auth_id": of("id"),
         "delta": of("delta"),
@@ -188,6 +190,32 @@ fn some(properties: Value) -> Value {
     object
 }
 
+/// `data.user`: what RADIUS tells, and whatever a table of users has beside it.
+fn user() -> Value {
+    let mut user = object(
+        &[],
+        json!({
+            "name": of("text"), "realm": of("text"), "first_seen_at": of("time"), "sessions": of("count"),
+            "visits": {
+                "description": "Logins of this user by the id of the venue.",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": { "type": "integer", "minimum": 1 },
+            },
+        }),
+    );
+    user["description"] = "A table of users may add further keys of any type.".into();
+    user["additionalProperties"] = true.into();
+    user
+}
+
+/// An object of which some keys are known, and any other is the operator's own: a text, a number, true or false.
+fn own(required: &[&str], properties: Value) -> Value {
+    let mut object = object(required, properties);
+    object["additionalProperties"] = json!({ "type": ["string", "number", "boolean"] });
+    object
+}
+
 /// What events are made of.
 fn parts() -> Value {
     let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.name()).collect();
@@ -217,10 +245,7 @@ fn parts() -> Value {
         "mac": { "type": "string", "pattern": "^[0-9A-F]{2}(-[0-9A-F]{2}){5}$" },
         "address": address,
         "source": source,
-        "user": object(&["name"], json!({
-            "name": of("text"), "realm": of("text"), "first_seen_at": of("time"), "sessions": of("count"),
-            "visits": { "type": "integer", "minimum": 1 },
-        })),
+        "user": user(),
         "client": some(json!({
             "mac": of("mac"),
             "randomised": { "const": true },
@@ -237,7 +262,9 @@ fn parts() -> Value {
             "port_type": of("text"),
         })),
         "ap": object(&["mac"], json!({ "mac": of("mac"), "ssid": of("text") })),
-        "venue": object(&["id"], json!({
+        "company": own(&[], json!({ "id": { "type": ["integer", "string"] }, "name": of("text") })),
+        "facts": own(&[], json!({})),
+        "venue": own(&[], json!({
             "id": { "type": ["integer", "string"] }, "name": of("text"), "organization": of("text"),
             "latitude": { "type": "number", "minimum": -90, "maximum": 90 },
             "longitude": { "type": "number", "minimum": -180, "maximum": 180 },

@@ -32,7 +32,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Result<Strin
                 let value = words(json);
                 // `/users/` for `/users/{{ user.name }}` is another thing, and worst of all with DELETE.
                 if value.is_empty() && !in_query {
-                    return Err(Unfit::new(format!(
+                    return Err(Unfit::absent(format!(
                         "{source} is absent, and the URL's path would be another without it"
                     )));
                 }

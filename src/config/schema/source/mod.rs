@@ -52,7 +52,7 @@ pub(super) fn sources(top: &mut Reader<'_>, data: Option<&Path>) -> Option<Vec<S
     let mut bound = Bound::default();
     let mut unnamed = [0; KINDS.len()];
     top.tables("source", MAX_SOURCES, |table| {
-        let Some(kind) = table.required("type", "\"accounting\"", one_of(KINDS, &[])) else {
+        let Some(kind) = table.required("type", "\"accounting\"", one_of(KINDS)) else {
             table.skip_the_rest();
             return None;
         };
@@ -77,7 +77,7 @@ pub(super) fn sources(top: &mut Reader<'_>, data: Option<&Path>) -> Option<Vec<S
 /// Where the sources of type `local` listen; the others are not looked at.
 pub(in crate::config) fn local_addresses(top: &mut Reader<'_>) -> Vec<Address> {
     let sources = top.tables("source", MAX_SOURCES, |table| {
-        let kind = table.required("type", "\"local\"", one_of(KINDS, &[]));
+        let kind = table.required("type", "\"local\"", one_of(KINDS));
         if kind != Some(Kind::Local) {
             table.skip_the_rest();
             return None;
