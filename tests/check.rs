@@ -146,14 +146,17 @@ fn the_examples_of_dialects_are_good_as_they_stand() {
         ("purple", "retries after 3h, the last again and again, give or take 10 %"),
         ("bt", "written as bt\n            asked first whether it wants events (purple)"),
         ("openwisp", "events auth.accept, auth.reject"),
+        ("iacbox", "no retry"),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{example}.toml"));
         let directory = directory(&fs::read_to_string(file).unwrap());
-        for secret in ["radius-secret", "ironwifi.key", "openwisp-authorization"] {
+        for secret in ["radius-secret", "ironwifi.key", "openwisp-authorization", "pms-password"] {
             let path = directory.path().join(secret);
             fs::write(&path, "sixteen bytes or more\n").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
+        let body = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/iacbox.json");
+        fs::copy(body, directory.path().join("iacbox.json")).unwrap();
         let (code, output) = check(directory.path(), &[]);
         assert_eq!(code, Some(0), "{example}: {output}");
         assert!(output.contains(said) && !output.contains("warning"), "{example}: {output}");

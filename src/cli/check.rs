@@ -13,7 +13,7 @@ use super::exit;
 use crate::config::{self, Config, Endpoint, Problems, Remark, show_duration, show_size};
 use crate::deliver::options::{
     AuthOptions, BatchOptions, Compression, DEFAULT_DISABLE_AFTER, Format, Order, ProxyOptions, SignatureOptions,
-    Verify,
+    Templates, Verify,
 };
 use crate::deliver::sign::{KeySource, Signer};
 use crate::event::EventType;
@@ -140,8 +140,17 @@ fn show_endpoint(endpoint: &Endpoint) -> Vec<String> {
     if let Some(scope) = &endpoint.interest.scope {
         lines.push(format!("only of {}", venues(scope)));
     }
+    if let Some(when) = &endpoint.interest.when {
+        lines.push(format!("only when {}", when.source().split_whitespace().collect::<Vec<_>>().join(" ")));
+    }
     if options.format != Format::default() {
         lines.push(format!("written as {}", options.format));
+    }
+    let Templates { url, headers, body, .. } = &*options.templates;
+    let filled = [("url", url.is_some()), ("headers", !headers.is_empty()), ("body", body.is_some())];
+    let filled: Vec<String> = filled.iter().filter(|(_, is)| *is).map(|(name, _)| (*name).to_owned()).collect();
+    if !filled.is_empty() {
+        lines.push(format!("{} by templates", list(filled.into_iter())));
     }
     if !options.batch.is_single() {
         let BatchOptions { max_events, max_wait, max_bytes } = options.batch;

@@ -190,6 +190,11 @@ fn some(properties: Value) -> Value {
     object
 }
 
+/// What a venue or company is known by: a whole number, or a name.
+fn named() -> Value {
+    json!({ "anyOf": [{ "type": "integer" }, of("text")] })
+}
+
 /// `data.user`: what RADIUS tells, and whatever a table of users has beside it.
 fn user() -> Value {
     let mut user = object(
@@ -262,10 +267,10 @@ fn parts() -> Value {
             "port_type": of("text"),
         })),
         "ap": object(&["mac"], json!({ "mac": of("mac"), "ssid": of("text") })),
-        "company": own(&[], json!({ "id": { "type": ["integer", "string"] }, "name": of("text") })),
+        "company": own(&[], json!({ "id": named(), "name": of("text") })),
         "facts": own(&[], json!({})),
         "venue": own(&[], json!({
-            "id": { "type": ["integer", "string"] }, "name": of("text"), "organization": of("text"),
+            "id": named(), "name": of("text"), "organization": of("text"),
             "latitude": { "type": "number", "minimum": -90, "maximum": 90 },
             "longitude": { "type": "number", "minimum": -180, "maximum": 180 },
         })),
