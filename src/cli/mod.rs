@@ -11,6 +11,7 @@ pub mod emit;
 pub mod endpoints;
 pub mod events;
 pub mod freeradius;
+pub mod generate;
 mod interrupt;
 pub mod listen;
 mod paging;
@@ -24,7 +25,7 @@ pub mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// RADIUS in, webhooks out.
 #[derive(Debug, Parser)]
@@ -52,6 +53,12 @@ enum Verb {
     Simulate(simulate::Args),
     Verify(verify::Args),
     Freeradius(freeradius::Args),
+    Generate(generate::Args),
+}
+
+/// All of the command line, for what is made from it.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Exit codes, the same for every verb.
@@ -87,6 +94,7 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Freeradius(args) => freeradius::run(args),
+        Verb::Generate(args) => generate::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
