@@ -23,7 +23,7 @@ use crate::config::{Config, DictionaryOptions};
 use crate::deliver::client::{ClientError, Sender};
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::view::View;
-use crate::intake::{self, Command, Intake, Planner, Route};
+use crate::intake::{self, Command, Health, Intake, Planner, Route};
 use crate::listen::{Address, Bound};
 use crate::priority::{self, behind_radius};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
@@ -283,6 +283,11 @@ impl Daemon {
     /// The runtime on which delivery runs, for waiting on signals.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// How the writer is.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.intake.health)
     }
 
     /// Becomes ready when the writer has ended, which before a stop it must not: nothing is acknowledged from then on.

@@ -1,5 +1,7 @@
 //! `radhook run`: the daemon in the foreground, as a service manager wants it.
 
+mod watchdog;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use self::watchdog::Watchdog;
 use super::config::ConfigArg;
 use super::exit;
 use crate::config::{self, Config};
@@ -63,6 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     };
     let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.install_recorder().context("metrics")?;
     metrics::describe();
+    let watchdog = Watchdog::start().context("cannot start a thread")?;
     let front = Front::open(&config)?;
     let started = match Daemon::start_behind(&front, &config, Some(recorder.clone())) {
         Err(error) if !front.is_empty() => relay_only(args.log_format, &front, &config, &recorder, error)?,
@@ -73,8 +77,10 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     // Before anybody is told that it is up, who might then ask it to stop at once.
     let signals = daemon.runtime().block_on(async { Signals::catch() })?;
     ready(args.log_format, daemon.addresses());
+    watchdog.watch(daemon.health());
     let stopped = daemon.writer_ended().map(|ended| daemon.runtime().block_on(until_stopped(signals, ended)));
     // Whoever watches should not restart what is already stopping.
+    watchdog.relax();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let well = daemon.stop();
     Ok(if well && stopped.is_some_and(|stopped| stopped.is_ok()) { exit::DONE } else { exit::FAILED })

@@ -177,6 +177,7 @@ impl Writer {
         // What is left to do of it goes in pieces, with room for what comes in between them.
         let mut tending = never();
         loop {
+            self.health.turn();
             let mut submissions = Vec::new();
             let mut housekeeping_is_due = false;
             select! {
@@ -350,6 +351,8 @@ impl Writer {
     fn drop_endpoint(&mut self, endpoint: &str) -> Result<Option<usize>, StoreError> {
         let mut dropped = 0;
         loop {
+            // However many there are, each piece shows that it goes on.
+            self.health.turn();
             let mut plan = self.planner.plan(&*self.store);
             let Some(piece) = self.planner.drop_piece(&mut plan, &*self.store, endpoint)? else { return Ok(None) };
             if !plan.is_empty() {
