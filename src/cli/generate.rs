@@ -3,7 +3,7 @@
 mod configuration;
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
         What::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut super::command(), "radhook", &mut script);
-            io::stdout().lock().write_all(&script)?;
+            print!("{}", String::from_utf8(script)?);
         }
     }
     Ok(exit::DONE)

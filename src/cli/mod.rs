@@ -15,6 +15,7 @@ pub mod generate;
 mod interrupt;
 pub mod listen;
 mod paging;
+mod pipe;
 pub mod rotate;
 pub mod run;
 pub mod sessions;
@@ -78,6 +79,7 @@ pub mod exit {
 /// Parses the command line, runs the verb and answers with its exit code. What fails is said on stderr, with its
 /// causes, in one line.
 pub fn main() -> ExitCode {
+    pipe::end_quietly();
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
         Verb::Run(args) => run::run(args),
         Verb::Check(args) => check::run(args),
