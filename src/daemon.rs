@@ -4,6 +4,8 @@
 //! it ready. Down: sources first, so that nothing new comes in; then delivery, which may finish what is under way for
 //! `GRACE`; then the writer, which writes down what is left; then the store; and the relays last. Whatever was not finished is on disk and goes on at the next start.
 
+mod deliveries;
+mod reload;
 mod sources;
 
 use std::sync::Arc;
@@ -14,22 +16,21 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use thiserror::Error;
 use tokio::runtime::Runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use self::deliveries::{House, Prepared, Task};
+use crate::admin::reload::Reload;
 use crate::admin::{self, Admin, api};
 use crate::config::{Config, DictionaryOptions};
-use crate::deliver::client::{ClientError, Sender};
-use crate::deliver::endpoint::Delivery;
-use crate::deliver::view::View;
-use crate::intake::{self, Command, Health, Intake, Planner, Route};
+use crate::deliver::client::ClientError;
+use crate::intake::{self, Command, Health, Intake, Planner};
 use crate::listen::{Address, Bound};
 use crate::priority::{self, behind_radius};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
 use crate::source::relay::Relay;
 use crate::source::{Inlet, Running, SourceError};
-use crate::store::bell::Bell;
 use crate::store::durable::DurableStore;
 use crate::store::{Store, StoreError};
 
@@ -69,6 +70,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The writer does not answer.
+    #[error("the writer has ended")]
+    Writer,
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -84,9 +88,13 @@ pub struct Daemon {
     intake: Intake,
     writer: JoinHandle<()>,
     writer_ended: Option<oneshot::Receiver<()>>,
-    deliveries: JoinSet<()>,
+    house: House,
+    /// The deliveries, in the order of the config.
+    tasks: Vec<Task>,
+    /// The same, as the admin API sees them.
+    endpoints: Arc<admin::Endpoints>,
+    reloads: Option<mpsc::Receiver<Reload>>,
     admins: JoinSet<()>,
-    stop_delivery: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     store: Arc<DurableStore>,
     addresses: Addresses,
@@ -141,27 +149,12 @@ impl Daemon {
     /// nothing else is left running.
     pub fn start_behind(front: &Front, config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
         let dictionary = dictionary(&config.dictionary)?;
-        let senders = config
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                let name = || endpoint.delivery.name.to_string();
-                Sender::new(&endpoint.delivery).map_err(|source| StartError::Endpoint { endpoint: name(), source })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let prepared = config.endpoints.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
         let store = Arc::new(DurableStore::open(&config.store)?);
         let table: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
 
-        let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
-        let routes = config.endpoints.iter().zip(&bells).map(|(endpoint, bell)| Route {
-            name: Arc::clone(&endpoint.delivery.name),
-            subscription: endpoint.subscription.clone(),
-            once_per: endpoint.once_per.clone(),
-            coalesces_updates: endpoint.coalesces_updates,
-            in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
-            bell: Arc::clone(bell),
-        });
-        let planner = Planner::new(Arc::clone(&config.node), routes.collect(), &*table)?.with(config.sessions.clone());
+        let routes = prepared.iter().map(Prepared::route).collect();
+        let planner = Planner::new(Arc::clone(&config.node), routes, &*table)?.with(config.sessions.clone());
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -183,6 +176,14 @@ impl Daemon {
 
         let (writer_ends, writer_ended) = oneshot::channel();
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
+        let house = House {
+            node: Arc::clone(&config.node),
+            store: Arc::clone(&table),
+            reports: intake.reports.clone(),
+            runtime: runtime.handle().clone(),
+            aside: aside.handle().clone(),
+        };
+        let (reloads, reloads_wanted) = mpsc::channel(1);
         let mut daemon = Self {
             runtime,
             aside,
@@ -191,33 +192,18 @@ impl Daemon {
             intake: intake.clone(),
             writer,
             writer_ended: Some(writer_ended),
-            deliveries: JoinSet::new(),
+            house,
+            tasks: Vec::new(),
+            endpoints: Arc::default(),
+            reloads: Some(reloads_wanted),
             admins: JoinSet::new(),
-            stop_delivery: watch::Sender::new(false),
             stop_admin: watch::Sender::new(false),
             store,
             addresses: Addresses::default(),
         };
 
-        let mut endpoints = Vec::new();
-        for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
-            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
-            let (own, seen, rung) = (Arc::clone(&options), Arc::clone(&view), Arc::clone(&bell));
-            endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung });
-            let delivery = Delivery {
-                options,
-                id,
-                node: Arc::clone(&config.node),
-                store: Arc::clone(&table),
-                bell,
-                reports: intake.reports.clone(),
-                view,
-                sender,
-                aside: daemon.aside.handle().clone(),
-            };
-            let stop = daemon.stop_delivery.subscribe();
-            daemon.deliveries.spawn_on(delivery.run(stop, GRACE), daemon.runtime.handle());
-        }
+        daemon.tasks = prepared.into_iter().zip(ids).map(|(prepared, id)| prepared.start(id, &daemon.house)).collect();
+        daemon.endpoints.exchange(daemon.tasks.iter().map(|task| task.known().clone()));
 
         let inlet = Inlet {
             clients: Arc::new(config.clients.clone()),
@@ -252,7 +238,8 @@ impl Daemon {
             intake,
             sources: daemon.addresses.sources.clone(),
             remarks,
-            endpoints,
+            endpoints: Arc::clone(&daemon.endpoints),
+            reloads,
             metrics,
             token: config.admin.token.clone(),
         });
@@ -295,12 +282,16 @@ impl Daemon {
         self.writer_ended.take()
     }
 
+    /// Operators' wishes that the config be read again. Whoever runs the daemon takes them.
+    pub fn reloads(&mut self) -> Option<mpsc::Receiver<Reload>> {
+        self.reloads.take()
+    }
+
     /// Takes everything down, in order. Says whether all went well.
     pub fn stop(mut self) -> bool {
         self.sources.drain(..).for_each(Running::stop);
-        self.stop_delivery.send_replace(true);
         self.stop_admin.send_replace(true);
-        self.runtime.block_on(async { while self.deliveries.join_next().await.is_some() {} });
+        deliveries::end(std::mem::take(&mut self.tasks), &self.runtime);
         // A writer that is gone has closed the channel; joining tells.
         let _ = self.intake.commands.send(Command::Stop);
         let mut well = self.writer.join().is_ok();

@@ -37,6 +37,7 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/endpoints/enable", post(enable))
         .route("/api/v1/endpoints/disable", post(disable))
         .route("/api/v1/endpoints/drop", post(drop_endpoint))
+        .route("/api/v1/reload", post(reload))
         .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
         .route("/metrics", get(metrics));
     if guarded {
@@ -148,6 +149,10 @@ async fn disable(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) ->
 
 async fn drop_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wanted>) -> Result<Response, ListError> {
     by_the_writer(move || admin.drop_endpoint(&wanted)).await
+}
+
+async fn reload(State(admin): State<Arc<Admin>>) -> Result<Response, ListError> {
+    Ok(Json(admin.reload().await?).into_response())
 }
 
 /// The writer answers after its commit; meanwhile this thread may do nothing else.

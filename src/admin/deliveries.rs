@@ -241,7 +241,7 @@ pub enum ListError {
     #[error("there is no endpoint {0:?}")]
     NoEndpoint(String),
     /// An endpoint that is still configured is not forgotten.
-    #[error("{0:?} is configured: remove it from the config first, and restart")]
+    #[error("{0:?} is configured: remove it from the config first, and reload")]
     Configured(String),
     /// Something else that the caller cannot mean.
     #[error("{0}")]

@@ -10,16 +10,19 @@ pub mod endpoints;
 pub mod events;
 pub mod exchange;
 pub mod options;
+pub mod reload;
 pub mod scrape;
 pub mod selection;
 pub mod sessions;
 pub mod status;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::mpsc::Sender;
 
+use self::reload::Reload;
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
 use crate::intake::Intake;
@@ -46,11 +49,29 @@ pub struct Admin {
     /// What is to be said of each source.
     pub remarks: Vec<(Arc<str>, Remarks)>,
     /// The configured endpoints.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Arc<Endpoints>,
+    /// Whoever reads the config again.
+    pub reloads: Sender<Reload>,
     /// What the process counts; `None` where nobody asked for it.
     pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.
     pub token: Option<Secret>,
+}
+
+/// The configured endpoints, of which a reload makes others.
+#[derive(Default)]
+pub struct Endpoints(RwLock<Arc<[Endpoint]>>);
+
+impl Endpoints {
+    /// Those of this moment, in the order of the config.
+    pub fn now(&self) -> Arc<[Endpoint]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From here on it is these.
+    pub fn exchange(&self, endpoints: impl Iterator<Item = Endpoint>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = endpoints.collect();
+    }
 }
 
 /// A configured endpoint.

@@ -16,6 +16,7 @@ mod interrupt;
 pub mod listen;
 mod paging;
 mod pipe;
+pub mod reload;
 pub mod rotate;
 pub mod run;
 pub mod sessions;
@@ -40,6 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Reload(reload::Args),
     Check(check::Args),
     Demo(demo::Args),
     Status(status::Args),
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
     pipe::end_quietly();
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
         Verb::Run(args) => run::run(args),
+        Verb::Reload(args) => reload::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),

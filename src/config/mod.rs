@@ -60,7 +60,7 @@ pub struct Config {
 }
 
 /// One `[[endpoint]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
     /// Which events it wants.
     pub subscription: Subscription,

@@ -30,7 +30,7 @@ use crate::exchange::{Stored, Submission};
 use crate::metrics;
 use crate::session::{Meaningless, Untold};
 use crate::store::bell::Rung;
-use crate::store::records::EventNumber;
+use crate::store::records::{EndpointId, EventNumber};
 use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use deeds::Deed;
@@ -103,6 +103,14 @@ pub enum Command {
         endpoint: Arc<str>,
         /// Gets how many deliveries there were; `None` where there is no such endpoint, or it is configured.
         answer: Sender<Result<Option<usize>, StoreError>>,
+    },
+    /// Configure other endpoints. What was reported before is written down first, so that nobody who begins afterwards takes
+    /// out of a queue what was delivered from it.
+    Route {
+        /// All that are configured from here on.
+        routes: Vec<Route>,
+        /// Gets their numbers, in that order.
+        answer: Sender<Result<Vec<EndpointId>, StoreError>>,
     },
     /// Do something to sessions, a bounded number of them.
     Sessions {
@@ -196,6 +204,12 @@ impl Writer {
                     }
                     Ok(Command::Drop { endpoint, answer }) => {
                         let _ = answer.send(self.drop_endpoint(&endpoint));
+                    }
+                    Ok(Command::Route { routes, answer }) => {
+                        while !reported.is_empty() {
+                            self.take_in(Vec::new(), submitted, reported);
+                        }
+                        let _ = answer.send(self.reroute(routes));
                     }
                     Ok(Command::Sessions { deed, answer }) => {
                         let _ = answer.send(self.does(&deed));
@@ -345,6 +359,12 @@ impl Writer {
         self.planner.heed(&mut rung, turn.endpoint);
         self.planner.ring(rung);
         Ok(Some(true))
+    }
+
+    fn reroute(&mut self, routes: Vec<Route>) -> Result<Vec<EndpointId>, StoreError> {
+        let names: Vec<_> = routes.iter().map(|route| Arc::clone(&route.name)).collect();
+        self.planner.reroute(routes, &*self.store)?;
+        Ok(names.iter().filter_map(|name| self.planner.id(name)).collect())
     }
 
     /// Forgets an endpoint piece by piece, so that the writer's other work only waits for a piece.

@@ -90,6 +90,14 @@ pub struct Plan<'a> {
 impl Planner {
     /// Makes the configured endpoints known to the store, and takes in those it knew before.
     pub fn new(node: Arc<str>, routes: Vec<Route>, store: &dyn Store) -> Result<Self, StoreError> {
+        let options = SessionOptions::default();
+        let mut planner = Self { node, endpoints: Vec::new(), ids: Vec::new(), options, awake_since: 0 };
+        planner.reroute(routes, store)?;
+        Ok(planner)
+    }
+
+    /// Configures other endpoints, between two plans. Those that are not among them stay known; after an error all is as before.
+    pub fn reroute(&mut self, routes: Vec<Route>, store: &dyn Store) -> Result<(), StoreError> {
         let mut draft = Draft::new(store);
         let mut endpoints = Vec::new();
         for route in routes {
@@ -104,8 +112,9 @@ impl Planner {
         if !draft.is_empty() {
             store.commit(&draft.into_batch(), Durability::Durable)?;
         }
-        let ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
-        Ok(Self { node, endpoints, ids, options: SessionOptions::default(), awake_since: 0 })
+        self.ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
+        self.endpoints = endpoints;
+        Ok(())
     }
 
     /// Tells sessions as these options say.
