@@ -4,6 +4,8 @@
 //! it ready. Down: sources first, so that nothing new comes in; then delivery, which may finish what is under way for
 //! `GRACE`; then the writer, which writes down what is left; then the store; and the relays last. Whatever was not finished is on disk and goes on at the next start.
 
+mod deliveries;
+mod reload;
 mod sources;
 
 use std::sync::Arc;
@@ -14,17 +16,17 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use thiserror::Error;
 use tokio::runtime::Runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use self::deliveries::{House, Prepared, Task};
+use crate::admin::reload::Reload;
 use crate::admin::{self, Admin, api};
 use crate::config::{Config, DictionaryOptions};
-use crate::deliver::client::{ClientError, Sender};
-use crate::deliver::endpoint::Delivery;
-use crate::deliver::view::View;
+use crate::deliver::client::ClientError;
 use crate::directory::{self, Directory, Watching};
-use crate::intake::{self, Command, Intake, Planner, Route};
+use crate::intake::{self, Command, Health, Intake, Planner};
 use crate::listen::{Address, Bound};
 use crate::priority::{self, behind_radius};
 use crate::radius::dictionary::{Dictionary, DictionaryError};
@@ -70,6 +72,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The writer does not answer.
+    #[error("the writer has ended")]
+    Writer,
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -85,11 +90,15 @@ pub struct Daemon {
     intake: Intake,
     writer: JoinHandle<()>,
     writer_ended: Option<oneshot::Receiver<()>>,
-    deliveries: JoinSet<()>,
+    house: House,
+    /// The deliveries, in the order of the config.
+    tasks: Vec<Task>,
+    /// The same, as the admin API sees them.
+    endpoints: Arc<admin::Endpoints>,
+    reloads: Option<mpsc::Receiver<Reload>>,
     admins: JoinSet<()>,
     /// Looks at the file of users until it is dropped.
     _users: Option<Watching>,
-    stop_delivery: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     store: Arc<DurableStore>,
     addresses: Addresses,
@@ -144,20 +153,15 @@ impl Daemon {
     /// nothing else is left running.
     pub fn start_behind(front: &Front, config: &Config, metrics: Option<PrometheusHandle>) -> Result<Self, StartError> {
         let dictionary = dictionary(&config.dictionary)?;
-        let senders = config
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                let name = || endpoint.delivery.name.to_string();
-                Sender::new(&endpoint.delivery).map_err(|source| StartError::Endpoint { endpoint: name(), source })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let prepared = config.endpoints.iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
         let store = Arc::new(DurableStore::open(&config.store)?);
         let table: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
 
-        let bells: Vec<Arc<Bell>> = config.endpoints.iter().map(|_| Arc::default()).collect();
         let directory = config.users.as_ref().map(|users| Arc::new(Directory::new(users)));
-        let planner = planner(config, &bells, &*table)?.enriched(config.enrichment.clone(), directory.clone());
+        let routes = prepared.iter().map(Prepared::route).collect();
+        let planner = Planner::new(Arc::clone(&config.node), routes, &*table)?
+            .with(config.sessions.clone())
+            .enriched(config.enrichment.clone(), directory.clone());
         let ids: Vec<_> = config.endpoints.iter().filter_map(|endpoint| planner.id(&endpoint.delivery.name)).collect();
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -184,6 +188,14 @@ impl Daemon {
         };
         let (writer_ends, writer_ended) = oneshot::channel();
         let (intake, writer) = intake::start(Arc::clone(&table), planner, config.store.clone(), writer_ends)?;
+        let house = House {
+            node: Arc::clone(&config.node),
+            store: Arc::clone(&table),
+            reports: intake.reports.clone(),
+            runtime: runtime.handle().clone(),
+            aside: aside.handle().clone(),
+        };
+        let (reloads, reloads_wanted) = mpsc::channel(1);
         let mut daemon = Self {
             runtime,
             aside,
@@ -192,34 +204,19 @@ impl Daemon {
             intake: intake.clone(),
             writer,
             writer_ended: Some(writer_ended),
-            deliveries: JoinSet::new(),
+            house,
+            tasks: Vec::new(),
+            endpoints: Arc::default(),
+            reloads: Some(reloads_wanted),
             admins: JoinSet::new(),
             _users: watching,
-            stop_delivery: watch::Sender::new(false),
             stop_admin: watch::Sender::new(false),
             store,
             addresses: Addresses::default(),
         };
 
-        let mut endpoints = Vec::new();
-        for (((endpoint, sender), bell), id) in config.endpoints.iter().zip(senders).zip(bells).zip(ids) {
-            let (options, view) = (Arc::new(endpoint.delivery.clone()), Arc::new(View::of(sender.certificate())));
-            let (own, seen, rung) = (Arc::clone(&options), Arc::clone(&view), Arc::clone(&bell));
-            endpoints.push(admin::Endpoint { id, options: own, view: seen, bell: rung, sender: sender.clone() });
-            let delivery = Delivery {
-                options,
-                id,
-                node: Arc::clone(&config.node),
-                store: Arc::clone(&table),
-                bell,
-                reports: intake.reports.clone(),
-                view,
-                sender,
-                aside: daemon.aside.handle().clone(),
-            };
-            let stop = daemon.stop_delivery.subscribe();
-            daemon.deliveries.spawn_on(delivery.run(stop, GRACE), daemon.runtime.handle());
-        }
+        daemon.tasks = prepared.into_iter().zip(ids).map(|(prepared, id)| prepared.start(id, &daemon.house)).collect();
+        daemon.endpoints.exchange(daemon.tasks.iter().map(|task| task.known().clone()));
 
         let inlet = Inlet {
             clients: Arc::new(config.clients.clone()),
@@ -254,8 +251,9 @@ impl Daemon {
             intake,
             sources: daemon.addresses.sources.clone(),
             remarks,
-            endpoints,
+            endpoints: Arc::clone(&daemon.endpoints),
             aside: daemon.aside.handle().clone(),
+            reloads,
             metrics,
             token: config.admin.token.clone(),
         });
@@ -288,17 +286,26 @@ impl Daemon {
         &self.runtime
     }
 
+    /// How the writer is.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.intake.health)
+    }
+
     /// Becomes ready when the writer has ended, which before a stop it must not: nothing is acknowledged from then on.
     pub fn writer_ended(&mut self) -> Option<oneshot::Receiver<()>> {
         self.writer_ended.take()
     }
 
+    /// Operators' wishes that the config be read again. Whoever runs the daemon takes them.
+    pub fn reloads(&mut self) -> Option<mpsc::Receiver<Reload>> {
+        self.reloads.take()
+    }
+
     /// Takes everything down, in order. Says whether all went well.
     pub fn stop(mut self) -> bool {
         self.sources.drain(..).for_each(Running::stop);
-        self.stop_delivery.send_replace(true);
         self.stop_admin.send_replace(true);
-        self.runtime.block_on(async { while self.deliveries.join_next().await.is_some() {} });
+        deliveries::end(std::mem::take(&mut self.tasks), &self.runtime);
         // A writer that is gone has closed the channel; joining tells.
         let _ = self.intake.commands.send(Command::Stop);
         let mut well = self.writer.join().is_ok();
@@ -318,15 +325,10 @@ impl Daemon {
 
 /// What plans for the endpoints of a config, whose bells stand in the same order.
 pub fn planner(config: &Config, bells: &[Arc<Bell>], store: &dyn Store) -> Result<Planner, StoreError> {
-    let routes = config.endpoints.iter().zip(bells).map(|(endpoint, bell)| Route {
-        name: Arc::clone(&endpoint.delivery.name),
-        interest: endpoint.interest.clone(),
-        format: endpoint.delivery.format,
-        coalesces_updates: endpoint.coalesces_updates,
-        in_session_order: endpoint.delivery.order == crate::deliver::options::Order::Session,
-        bell: Arc::clone(bell),
-    });
-    Ok(Planner::new(Arc::clone(&config.node), routes.collect(), store)?.with(config.sessions.clone()))
+    let routes = config.endpoints.iter().zip(bells).map(|(endpoint, bell)| deliveries::route(endpoint, bell));
+    let directory = config.users.as_ref().map(|users| Arc::new(Directory::new(users)));
+    let planner = Planner::new(Arc::clone(&config.node), routes.collect(), store)?;
+    Ok(planner.with(config.sessions.clone()).enriched(config.enrichment.clone(), directory))
 }
 
 /// The dictionaries of the config, the later ones on top of the earlier. What they say that radhook does not understand

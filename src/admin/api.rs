@@ -40,6 +40,7 @@ pub fn router(admin: Arc<Admin>, guarded: bool) -> Router {
         .route("/api/v1/endpoints/disable", post(disable))
         .route("/api/v1/endpoints/drop", post(drop_endpoint))
         .route("/api/v1/endpoints/test", post(test_endpoint))
+        .route("/api/v1/reload", post(reload))
         .route("/api/v1/openapi.json", get(|| async { ([(header::CONTENT_TYPE, "application/json")], OPENAPI) }))
         .route("/metrics", get(metrics));
     if guarded {
@@ -162,6 +163,10 @@ async fn drop_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Wante
 
 async fn test_endpoint(State(admin): State<Arc<Admin>>, Json(wanted): Json<Trial>) -> Result<Response, ListError> {
     Ok(Json(admin.test_endpoint(wanted).await?).into_response())
+}
+
+async fn reload(State(admin): State<Arc<Admin>>) -> Result<Response, ListError> {
+    Ok(Json(admin.reload().await?).into_response())
 }
 
 /// The writer answers after its commit; meanwhile this thread may do nothing else.

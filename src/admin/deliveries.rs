@@ -244,7 +244,7 @@ pub enum ListError {
     #[error("there is no event {0}: it may have left the history")]
     NoEvent(EventId),
     /// An endpoint that is still configured is not forgotten.
-    #[error("{0:?} is configured: remove it from the config first, and restart")]
+    #[error("{0:?} is configured: remove it from the config first, and reload")]
     Configured(String),
     /// Something else that the caller cannot mean.
     #[error("{0}")]

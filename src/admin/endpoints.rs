@@ -47,7 +47,7 @@ impl Admin {
 
     /// Forgets an endpoint that is not configured any more, with its queue, dead letters and history.
     pub fn drop_endpoint(&self, wanted: &Wanted) -> Result<Done, ListError> {
-        if self.endpoints.iter().any(|own| *own.options.name == *wanted.endpoint) {
+        if self.endpoints.now().iter().any(|own| *own.options.name == *wanted.endpoint) {
             return Err(ListError::Configured(wanted.endpoint.clone()));
         }
         let dropped = self.ask(wanted, |endpoint, answer| Command::Drop { endpoint, answer })?;
@@ -56,7 +56,8 @@ impl Admin {
 
     /// A receiver that was asked whether it wants events says yes. Says whether any was asked under this id.
     pub fn granted(&self, callback: EventId, per_minute: Option<u32>) -> bool {
-        let granted = self.endpoints.iter().find(|endpoint| endpoint.view.grant(callback, per_minute));
+        let endpoints = self.endpoints.now();
+        let granted = endpoints.iter().find(|endpoint| endpoint.view.grant(callback, per_minute));
         granted.is_some_and(|endpoint| {
             endpoint.bell.wake();
             true

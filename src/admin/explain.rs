@@ -145,7 +145,7 @@ impl Admin {
     /// Explains an event of the history; `None` where there is none of this id.
     pub fn explain(&self, wanted: &Wanted) -> Result<Explanation, ListError> {
         if let Some(name) = &wanted.endpoint
-            && !self.endpoints.iter().any(|own| *own.options.name == **name)
+            && !self.endpoints.now().iter().any(|own| *own.options.name == **name)
         {
             return Err(ListError::NoEndpoint(name.clone()));
         }
@@ -159,7 +159,7 @@ impl Admin {
         let judged = answered.recv().map_err(|_| ListError::Stopping)??;
         let now = Timestamp::now();
         let mut endpoints = Vec::new();
-        for own in &self.endpoints {
+        for own in self.endpoints.now().iter() {
             let name = &own.options.name;
             let is_meant = wanted.endpoint.as_ref().is_none_or(|wanted| **wanted == **name);
             let Some(judged) = judged.iter().find(|judged| is_meant && judged.endpoint == *name) else { continue };

@@ -11,18 +11,21 @@ pub mod events;
 pub mod exchange;
 pub mod explain;
 pub mod options;
+pub mod reload;
 pub mod scrape;
 pub mod selection;
 pub mod sessions;
 pub mod status;
 pub mod trial;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
+use self::reload::Reload;
 use crate::deliver::client::Sender;
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
@@ -50,13 +53,31 @@ pub struct Admin {
     /// What is to be said of each source.
     pub remarks: Vec<(Arc<str>, Remarks)>,
     /// The configured endpoints.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Arc<Endpoints>,
     /// Where the connections of test deliveries are served.
     pub aside: Handle,
+    /// Whoever reads the config again.
+    pub reloads: mpsc::Sender<Reload>,
     /// What the process counts; `None` where nobody asked for it.
     pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.
     pub token: Option<Secret>,
+}
+
+/// The configured endpoints, of which a reload makes others.
+#[derive(Default)]
+pub struct Endpoints(RwLock<Arc<[Endpoint]>>);
+
+impl Endpoints {
+    /// Those of this moment, in the order of the config.
+    pub fn now(&self) -> Arc<[Endpoint]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From here on it is these.
+    pub fn exchange(&self, endpoints: impl Iterator<Item = Endpoint>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = endpoints.collect();
+    }
 }
 
 /// A configured endpoint.

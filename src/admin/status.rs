@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::{Admin, Endpoint};
 use crate::deliver::view::Seen;
 use crate::intake::Refusal;
 use crate::store::queue;
@@ -128,12 +128,12 @@ impl Admin {
     /// The status now.
     pub fn status(&self) -> Result<Status, StoreError> {
         let refusal = self.intake.health.refusal();
+        let configured = self.endpoints.now();
         let mut endpoints = queue::endpoints(&*self.store)?
             .into_iter()
-            .map(|(name, record)| self.endpoint(name, &record))
+            .map(|(name, record)| self.endpoint(&configured, name, &record))
             .collect::<Result<Vec<_>, _>>()?;
-        let place =
-            |endpoint: &EndpointStatus| self.endpoints.iter().position(|own| *own.options.name == *endpoint.name);
+        let place = |endpoint: &EndpointStatus| configured.iter().position(|own| *own.options.name == *endpoint.name);
         endpoints.sort_by_key(|endpoint| place(endpoint).unwrap_or(usize::MAX));
         let remarks = |name: &str| {
             let of_it = self.remarks.iter().filter(move |(of, _)| **of == *name);
@@ -178,8 +178,13 @@ impl Admin {
         }
     }
 
-    fn endpoint(&self, name: String, record: &EndpointRecord) -> Result<EndpointStatus, StoreError> {
-        let own = self.endpoints.iter().find(|own| *own.options.name == *name);
+    fn endpoint(
+        &self,
+        configured: &[Endpoint],
+        name: String,
+        record: &EndpointRecord,
+    ) -> Result<EndpointStatus, StoreError> {
+        let own = configured.iter().find(|own| *own.options.name == *name);
         let seen = own.map(|own| own.view.seen()).unwrap_or_default();
         let standing = standing::read(&*self.store, record.id)?;
         let state = match own {

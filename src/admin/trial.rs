@@ -59,7 +59,8 @@ impl Admin {
     /// Sends a test event, once. It is in no queue and counts nowhere.
     pub async fn test_endpoint(&self, wanted: Trial) -> Result<Tested, ListError> {
         let Trial { endpoint, kind, event } = wanted;
-        let Some(own) = self.endpoints.iter().find(|own| *own.options.name == *endpoint) else {
+        let endpoints = self.endpoints.now();
+        let Some(own) = endpoints.iter().find(|own| *own.options.name == *endpoint) else {
             return Err(ListError::NoEndpoint(endpoint));
         };
         let (options, now) = (&*own.options, Timestamp::now());

@@ -12,9 +12,12 @@ pub mod endpoints;
 pub mod events;
 pub mod explain;
 pub mod freeradius;
+pub mod generate;
 mod interrupt;
 pub mod listen;
 mod paging;
+mod pipe;
+pub mod reload;
 pub mod rotate;
 pub mod run;
 pub mod sessions;
@@ -26,7 +29,7 @@ mod whole;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// RADIUS in, webhooks out.
 #[derive(Debug, Parser)]
@@ -40,6 +43,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Args),
+    Reload(reload::Args),
     Check(check::Args),
     Demo(demo::Args),
     Status(status::Args),
@@ -55,6 +59,12 @@ enum Verb {
     Simulate(simulate::Args),
     Verify(verify::Args),
     Freeradius(freeradius::Args),
+    Generate(generate::Args),
+}
+
+/// All of the command line, for what is made from it.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Exit codes, the same for every verb.
@@ -74,8 +84,10 @@ pub mod exit {
 /// Parses the command line, runs the verb and answers with its exit code. What fails is said on stderr, with its
 /// causes, in one line.
 pub fn main() -> ExitCode {
+    pipe::end_quietly();
     let outcome: anyhow::Result<u8> = match Cli::parse().verb {
         Verb::Run(args) => run::run(args),
+        Verb::Reload(args) => reload::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Demo(args) => demo::run(args),
         Verb::Status(args) => status::run(args),
@@ -91,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Simulate(args) => simulate::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Freeradius(args) => freeradius::run(args),
+        Verb::Generate(args) => generate::run(args),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

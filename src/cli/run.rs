@@ -1,17 +1,23 @@
 //! `radhook run`: the daemon in the foreground, as a service manager wants it.
 
-use std::path::PathBuf;
+mod reload;
+mod watchdog;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
+use self::watchdog::Watchdog;
 use super::config::ConfigArg;
 use super::exit;
+use crate::admin::reload::Reload;
 use crate::config::{self, Config};
 use crate::daemon::{Addresses, Daemon, Front, StartError};
 use crate::metrics;
@@ -19,7 +25,7 @@ use crate::metrics;
 /// Run the daemon in the foreground
 ///
 /// Prints nothing on stdout; logs go to stderr. When everything is up it prints the line `ready` with the bound addresses
-/// to stderr and tells systemd READY=1. SIGTERM and SIGINT stop it in order.
+/// to stderr and tells systemd READY=1. SIGTERM and SIGINT stop it in order; SIGHUP is `radhook reload`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -63,6 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     };
     let recorder = PrometheusBuilder::new().set_buckets(&LATENCY_BUCKETS)?.install_recorder().context("metrics")?;
     metrics::describe();
+    let watchdog = Watchdog::start().context("cannot start a thread")?;
     let front = Front::open(&config)?;
     let started = match Daemon::start_behind(&front, &config, Some(recorder.clone())) {
         Err(error) if !front.is_empty() => relay_only(args.log_format, &front, &config, &recorder, error)?,
@@ -73,11 +80,13 @@ pub fn run(args: Args) -> anyhow::Result<u8> {
     // Before anybody is told that it is up, who might then ask it to stop at once.
     let signals = daemon.runtime().block_on(async { Signals::catch() })?;
     ready(args.log_format, daemon.addresses());
-    let stopped = daemon.writer_ended().map(|ended| daemon.runtime().block_on(until_stopped(signals, ended)));
+    watchdog.watch(daemon.health());
+    let stopped = serve(&mut daemon, signals, &path, config);
     // Whoever watches should not restart what is already stopping.
+    watchdog.relax();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let well = daemon.stop();
-    Ok(if well && stopped.is_some_and(|stopped| stopped.is_ok()) { exit::DONE } else { exit::FAILED })
+    Ok(if well && stopped.is_ok() { exit::DONE } else { exit::FAILED })
 }
 
 /// Passes packets on while the rest cannot start, and tries that again now and then: whoever stands in front must not take
@@ -102,6 +111,12 @@ fn relay_only(
             tokio::select! {
                 _ = signals.terminate.recv() => true,
                 _ = signals.interrupt.recv() => true,
+                _ = signals.hangup.recv() => {
+                    reloading();
+                    warn!("SIGHUP: while there are only relays, a changed config is read by a restart");
+                    up();
+                    false
+                }
                 () = tokio::time::sleep(TRY_AGAIN) => false,
             }
         });
@@ -148,9 +163,7 @@ fn ready(format: LogFormat, addresses: &Addresses) {
             eprintln!("{}", serde_json::json!({ "ready": ready }));
         }
     }
-    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        warn!(%error, "systemd could not be told");
-    }
+    up();
 }
 
 /// The signals that are listened to, and no longer end the process by themselves.
@@ -170,23 +183,81 @@ impl Signals {
     }
 }
 
-/// Returns when asked to stop, or with an error when the writer has ended by itself.
-async fn until_stopped(signals: Signals, writer_ended: tokio::sync::oneshot::Receiver<()>) -> anyhow::Result<()> {
-    let Signals { mut terminate, mut interrupt, mut hangup } = signals;
-    tokio::pin!(writer_ended);
+/// What the daemon is asked from outside.
+enum Asked {
+    Stop,
+    /// To read its config again; with somebody who wants to know what came of it, or by a signal.
+    Reload(Option<Reload>),
+}
+
+/// Reads the config again whenever asked to. Returns when asked to stop, or with an error when the writer has ended by itself.
+fn serve(daemon: &mut Daemon, mut signals: Signals, path: &Path, mut running: Config) -> anyhow::Result<()> {
+    let (mut reloads, mut writer_ended) = (daemon.reloads(), daemon.writer_ended());
     loop {
-        tokio::select! {
-            _ = terminate.recv() => info!("SIGTERM: stopping"),
-            _ = interrupt.recv() => info!("SIGINT: stopping"),
-            _ = hangup.recv() => {
-                warn!("SIGHUP: the config is read at the start only; restart to apply changes");
-                continue;
-            }
-            _ = &mut writer_ended => {
-                error!("the writer has ended; nothing can be acknowledged any more");
-                anyhow::bail!("the writer has ended");
+        let runtime = daemon.runtime().handle().clone();
+        match runtime.block_on(asked(&mut signals, &mut reloads, &mut writer_ended))? {
+            Asked::Stop => return Ok(()),
+            Asked::Reload(whom) => {
+                reloading();
+                let reloaded = reload::reload(daemon, path, &mut running);
+                up();
+                if let Some(whom) = whom {
+                    // Who asked may have gone.
+                    let _ = whom.send(reloaded);
+                }
             }
         }
-        return Ok(());
+    }
+}
+
+async fn asked(
+    signals: &mut Signals,
+    reloads: &mut Option<mpsc::Receiver<Reload>>,
+    writer_ended: &mut Option<oneshot::Receiver<()>>,
+) -> anyhow::Result<Asked> {
+    let reload = async {
+        match reloads {
+            Some(reloads) => reloads.recv().await,
+            None => None,
+        }
+    };
+    let writer_ends = async {
+        match writer_ended {
+            Some(ended) => drop(ended.await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signals.terminate.recv() => info!("SIGTERM: stopping"),
+        _ = signals.interrupt.recv() => info!("SIGINT: stopping"),
+        _ = signals.hangup.recv() => {
+            info!("SIGHUP: reading the config again");
+            return Ok(Asked::Reload(None));
+        }
+        Some(whom) = reload => {
+            info!("asked to read the config again");
+            return Ok(Asked::Reload(Some(whom)));
+        }
+        () = writer_ends => {
+            error!("the writer has ended; nothing can be acknowledged any more");
+            anyhow::bail!("the writer has ended");
+        }
+    }
+    Ok(Asked::Stop)
+}
+
+/// systemd waits from here until it is told that the service is up again (`Type=notify-reload`).
+fn reloading() {
+    let told = sd_notify::NotifyState::monotonic_usec_now()
+        .and_then(|now| sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]));
+    if let Err(error) = told {
+        warn!(%error, "systemd could not be told");
+    }
+}
+
+/// Tells systemd that the service is up.
+fn up() {
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        warn!(%error, "systemd could not be told");
     }
 }

@@ -65,7 +65,7 @@ pub struct Config {
 }
 
 /// One `[[endpoint]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
     /// Which events it wants.
     pub interest: Interest,

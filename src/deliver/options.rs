@@ -15,7 +15,7 @@ pub use crate::render::{Dialect, Format, RenderError};
 use crate::secret::Secret;
 
 /// One `[[endpoint]]`, as delivery sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EndpointOptions {
     /// Its name: in commands, metrics, logs, and the store.
     pub name: Arc<str>,

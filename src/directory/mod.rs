@@ -20,7 +20,7 @@ pub use file::{FileOptions, Watching};
 pub use table::People;
 
 /// `[users]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsersOptions {
     /// `alice@example.org` is also looked up as `alice`, and so is `EXAMPLE\alice`.
     pub strip_realm: bool,

@@ -1,5 +1,6 @@
 //! Whether the store accepts what comes in: what readiness and the status page say.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::store::StoreError;
 pub struct Health {
     refusal: Mutex<Option<Refusal>>,
     readiness: Readiness,
+    turns: AtomicU64,
 }
 
 /// Why nothing is acknowledged.
@@ -34,6 +36,16 @@ impl Health {
     /// The same for the sources, in one word.
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+
+    /// How often the writer has looked for something to do: at least once a second while it is well.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// The writer looks again.
+    pub(super) fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The store took a batch of new events.

@@ -34,7 +34,7 @@ use crate::exchange::{Stored, Submission};
 use crate::metrics;
 use crate::session::{Meaningless, Untold};
 use crate::store::bell::Rung;
-use crate::store::records::EventNumber;
+use crate::store::records::{EndpointId, EventNumber};
 use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use deeds::Deed;
@@ -118,6 +118,14 @@ pub enum Command {
         /// Gets what is decided.
         answer: Sender<Result<Vec<Judged>, StoreError>>,
     },
+    /// Configure other endpoints. What was reported before is written down first, so that nobody who begins afterwards takes
+    /// out of a queue what was delivered from it.
+    Route {
+        /// All that are configured from here on.
+        routes: Vec<Route>,
+        /// Gets their numbers, in that order.
+        answer: Sender<Result<Vec<EndpointId>, StoreError>>,
+    },
     /// Do something to sessions, a bounded number of them.
     Sessions {
         /// What.
@@ -191,6 +199,7 @@ impl Writer {
         // What is left to do of it goes in pieces, with room for what comes in between them.
         let mut tending = never();
         loop {
+            self.health.turn();
             let mut submissions = Vec::new();
             let mut housekeeping_is_due = false;
             select! {
@@ -213,6 +222,12 @@ impl Writer {
                     Ok(Command::Judge { kind, event, answer }) => {
                         let now = Timestamp::now().as_millisecond();
                         let _ = answer.send(self.planner.judge(&*self.store, kind, event, now));
+                    }
+                    Ok(Command::Route { routes, answer }) => {
+                        while !reported.is_empty() {
+                            self.take_in(Vec::new(), submitted, reported);
+                        }
+                        let _ = answer.send(self.reroute(routes));
                     }
                     Ok(Command::Sessions { deed, answer }) => {
                         let _ = answer.send(self.does(&deed));
@@ -364,10 +379,18 @@ impl Writer {
         Ok(Some(true))
     }
 
+    fn reroute(&mut self, routes: Vec<Route>) -> Result<Vec<EndpointId>, StoreError> {
+        let names: Vec<_> = routes.iter().map(|route| Arc::clone(&route.name)).collect();
+        self.planner.reroute(routes, &*self.store)?;
+        Ok(names.iter().filter_map(|name| self.planner.id(name)).collect())
+    }
+
     /// Forgets an endpoint piece by piece, so that the writer's other work only waits for a piece.
     fn drop_endpoint(&mut self, endpoint: &str) -> Result<Option<usize>, StoreError> {
         let mut dropped = 0;
         loop {
+            // However many there are, each piece shows that it goes on.
+            self.health.turn();
             let mut plan = self.planner.plan(&*self.store);
             let Some(piece) = self.planner.drop_piece(&mut plan, &*self.store, endpoint)? else { return Ok(None) };
             if !plan.is_empty() {

@@ -100,6 +100,14 @@ pub struct Plan<'a> {
 impl Planner {
     /// Makes the configured endpoints known to the store, and takes in those it knew before.
     pub fn new(node: Arc<str>, routes: Vec<Route>, store: &dyn Store) -> Result<Self, StoreError> {
+        let (endpoints, ids, options, enrichment, directory, awake_since) = Default::default();
+        let mut planner = Self { node, endpoints, ids, options, enrichment, directory, awake_since };
+        planner.reroute(routes, store)?;
+        Ok(planner)
+    }
+
+    /// Configures other endpoints, between two plans. Those that are not among them stay known; after an error all is as before.
+    pub fn reroute(&mut self, routes: Vec<Route>, store: &dyn Store) -> Result<(), StoreError> {
         let mut draft = Draft::new(store);
         let mut endpoints = Vec::new();
         for route in routes {
@@ -114,9 +122,9 @@ impl Planner {
         if !draft.is_empty() {
             store.commit(&draft.into_batch(), Durability::Durable)?;
         }
-        let ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
-        let (options, enrichment, directory, awake_since) = Default::default();
-        Ok(Self { node, endpoints, ids, options, enrichment, directory, awake_since })
+        self.ids = endpoints.iter().map(|endpoint| endpoint.id).collect();
+        self.endpoints = endpoints;
+        Ok(())
     }
 
     /// Tells sessions as these options say.

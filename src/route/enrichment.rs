@@ -9,7 +9,7 @@ use super::venue::{Place, Venue, Venues};
 use crate::event::{Added, Subject};
 
 /// What the config adds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Enrichment {
     /// `[[venue]]`.
     pub venues: Venues,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::glob::{glob, is_plain};
 
 /// One `[[venue]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Venue {
     /// Its id, as a text: what visits are counted by.
     pub id: Option<String>,
@@ -54,7 +54,7 @@ pub struct Place<'a> {
 }
 
 /// All venues, in the order of the config.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Venues {
     venues: Vec<Venue>,
     /// Those that can be found by something whole, each under one kind of it.

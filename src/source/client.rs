@@ -38,7 +38,7 @@ pub enum Requirement {
 }
 
 /// All clients, looked up by source address.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Clients {
     /// Longest prefix first, so that the first match is the right one.
     by_length: Vec<Arc<Client>>,

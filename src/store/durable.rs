@@ -2,7 +2,7 @@
 //! batches and make checkpoints.
 //!
 //! ```text
-//!  <path>/format              "1": what everything here is written in
+//!  <path>/format              "2": what everything here is written in
 //!  <path>/journal/            segments, see `journal`
 //!  <path>/sled/               sled's files
 //!  <path>/sled.checkpoint     how far sled reaches, see `mark`
@@ -28,10 +28,10 @@ use super::fs::{FILE_MODE, RealFs, make_dir};
 use super::journal::Replay;
 use super::mark::Mark;
 use super::sled::SledTable;
-use super::{Batch, Bytes, Durability, Key, Store, StoreError, StoreOptions};
+use super::{Batch, Bytes, Durability, Key, Store, StoreError, StoreOptions, migrate};
 
 /// The newest format of the data directory this code reads, and the one it writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The time between two checkpoints: what a restart after a crash replays, and how long a healthy delivery may stay
 /// in memory only to never reach sled.
@@ -91,16 +91,21 @@ struct Signals {
 }
 
 impl DurableStore {
-    /// Opens the store in `options.path`, or begins one when the directory is missing or empty.
+    /// Opens the store in `options.path`, or begins one when the directory is missing or empty. One of an older format is
+    /// copied first (`migrate`).
     ///
     /// # Errors
-    /// [`StoreError::Locked`], [`StoreError::Newer`], [`StoreError::Damaged`], [`StoreError::Table`],
-    /// [`StoreError::Io`]. What was there is then as it was.
+    /// [`StoreError::Locked`], [`StoreError::Newer`], [`StoreError::NoRoom`], [`StoreError::Damaged`],
+    /// [`StoreError::Table`], [`StoreError::Io`]. What was there is then as it was, but for a format that was raised.
     pub fn open(options: &StoreOptions) -> Result<DurableStore, StoreError> {
         let path = &options.path;
         make_dir(path)?;
         let lock = lock_dir(path)?;
-        check_format(path)?;
+        match read_format(path)? {
+            None => write_format(path)?,
+            Some(found) if found < FORMAT => migrate::raise(path, found)?,
+            Some(_) => migrate::tidy(path, SystemTime::now()),
+        }
         let (journal, sled) = (path.join("journal"), path.join("sled"));
         make_dir(&journal)?;
         let setup = Setup {
@@ -303,11 +308,8 @@ pub(super) fn lock_dir(path: &Path) -> Result<Flock<File>, StoreError> {
     }
 }
 
-/// Reads the directory's format, and writes it when there is none yet.
-fn check_format(path: &Path) -> Result<(), StoreError> {
-    if read_format(path)?.is_some() {
-        return Ok(());
-    }
+/// Writes down that the directory is of this format.
+pub(super) fn write_format(path: &Path) -> Result<(), StoreError> {
     let (file, fresh) = (path.join("format"), path.join("format.new"));
     let write = || {
         let mut options = OpenOptions::new();

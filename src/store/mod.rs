@@ -18,6 +18,7 @@ mod journal;
 mod layout;
 mod mark;
 pub mod memory;
+mod migrate;
 mod prepare;
 mod probe;
 pub mod queue;
@@ -172,7 +173,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// Written by a newer radhook.
-    #[error("{path} was written by format {found}; this radhook reads up to {known}")]
+    #[error(
+        "{path} is of format {found}, of a newer radhook; this one reads up to {known}. Install the newer one again; or, giving \
+         up what came since the upgrade, put its copy before-format-{found} in the directory's place"
+    )]
     Newer {
         /// The data directory.
         path: PathBuf,
@@ -180,6 +184,21 @@ pub enum StoreError {
         found: u32,
         /// The newest format known here.
         known: u32,
+    },
+    /// The directory is of an older format, and there is no room for the copy that is made before it is raised.
+    #[error(
+        "{path} is of the older format {found} and is copied before it is used: {needed} bytes are needed for that on its \
+         file system, and {free} are free"
+    )]
+    NoRoom {
+        /// The data directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// What the copy takes, and a little beside it.
+        needed: u64,
+        /// What is free.
+        free: u64,
     },
     /// A record does not read as what its key says.
     #[error("record {key:02x?}: {what}")]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::{changes_nothing, delete, files, options, put};
+use crate::store::durable::FORMAT;
 use crate::store::{Durability, DurableStore, Store, StoreError, StoreOptions};
 
 fn open(dir: &TempDir) -> DurableStore {
@@ -75,9 +76,59 @@ fn a_second_opening_is_refused_as_locked() {
 fn a_newer_format_is_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
     open(&dir).close().unwrap();
-    fs::write(dir.path().join("format"), "2\n").unwrap();
+    let newer = FORMAT + 1;
+    fs::write(dir.path().join("format"), format!("{newer}\n")).unwrap();
     let error = open_fails_and_changes_nothing(&dir);
-    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found, known: FORMAT, .. } if found == newer), "{error}");
+    assert!(error.to_string().contains("Install the newer one again"), "{error}");
+}
+
+#[test]
+fn an_older_format_is_copied_whole_before_it_is_raised() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    store.commit(&put("a", "1"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+    fs::write(dir.path().join("format"), "1\n").unwrap();
+    let before = files(dir.path());
+    // What a start that was cut off left behind.
+    fs::create_dir(dir.path().join("before-format-2.part")).unwrap();
+    fs::write(dir.path().join("before-format-2.part/format"), "half of it").unwrap();
+
+    let store = open(&dir);
+    store.commit(&put("b", "2"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+
+    assert_eq!(fs::read_to_string(dir.path().join("format")).unwrap(), "2\n");
+    let copy = dir.path().join("before-format-2");
+    assert!(before == files(&copy), "the copy is what was there");
+    assert!(!dir.path().join("before-format-2.part").exists());
+    // The copy opens by itself, as it was.
+    let old = DurableStore::open(&options(&copy)).unwrap();
+    assert_eq!(old.range(b"", b"z", 10).unwrap().len(), 1);
+    old.close().unwrap();
+    drop(old);
+    let store = open(&dir);
+    assert_eq!(store.range(b"", b"z", 10).unwrap().len(), 2);
+    assert!(copy.exists(), "a copy of today stays");
+}
+
+#[test]
+fn a_copy_is_removed_two_weeks_later() {
+    let dir = TempDir::new().unwrap();
+    open(&dir).close().unwrap();
+    let copy = dir.path().join("before-format-2");
+    fs::create_dir(&copy).unwrap();
+    let made_at = |at: std::time::SystemTime| fs::File::open(&copy).unwrap().set_modified(at).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    made_at(std::time::SystemTime::now() - 13 * day);
+    open(&dir).close().unwrap();
+    assert!(copy.exists());
+    made_at(std::time::SystemTime::now() - 15 * day);
+    open(&dir).close().unwrap();
+    assert!(!copy.exists());
 }
 
 #[test]
