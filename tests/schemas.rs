@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use radhook::event::EventType;
 use radhook::event::sample::Sample;
+use radhook::render::Format;
 use radhook::render::schema::ALL;
 use serde_json::Value;
-use support::schema::{assert_native, native, validator};
+use support::schema::{assert_native, close, native, validator};
 
 /// Set, has the test write the files instead of holding them against the code.
 const WRITE: &str = "WRITE_SCHEMAS";
@@ -47,6 +48,40 @@ fn the_files_are_what_the_code_makes() {
         let name = entry.expect("it can be read").file_name().into_string().expect("names are UTF-8");
         assert!(!name.ends_with(".json") || known.contains(&*name), "docs/schemas/{name} is made by nothing");
     }
+}
+
+/// The dialects' schemas with nothing allowed beside what they name, by the format's name.
+fn closed() -> Vec<(Format, jsonschema::Validator)> {
+    ALL.iter()
+        .filter(|schema| schema.file != "native.json")
+        .flat_map(|schema| {
+            let mut made = (schema.make)();
+            close(&mut made);
+            schema.formats.iter().map(move |format| (*format, validator(&made)))
+        })
+        .collect()
+}
+
+#[test]
+fn every_format_has_one_and_what_it_makes_of_each_sample_fits() {
+    let of_native = [Format::Ndjson, Format::CloudEventsBinary, Format::Template];
+    for format in Format::ALL.iter().filter(|format| !of_native.contains(format)) {
+        assert!(ALL.iter().any(|schema| schema.formats.contains(format)), "{format} has no schema");
+    }
+    let mut looked_at = 0;
+    for (format, schema) in closed() {
+        for (kind, sample) in samples().filter(|(_, sample)| format.has_word_for(sample)) {
+            let rendered = format.one(sample.to_string().into_bytes()).expect("there is a word for it");
+            let body: Value = serde_json::from_slice(&rendered.body).expect("bodies are JSON");
+            let errors: Vec<String> =
+                schema.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            assert!(errors.is_empty(), "{format} of {kind}: {errors:?}\n{body:#}");
+            // And it can fail: as an event, it is of no dialect.
+            assert!(!schema.is_valid(&sample), "{format} takes the native {kind}");
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 60, "{looked_at}");
 }
 
 #[test]

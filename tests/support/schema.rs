@@ -55,7 +55,7 @@ fn is_native(event: &Value) -> bool {
 }
 
 /// Forbids what is not named, but where only a part of an object is looked at.
-fn close(schema: &mut Value) {
+pub fn close(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             for (_, value) in map.iter_mut().filter(|(key, _)| *key != "if" && *key != "examples") {
