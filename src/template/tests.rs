@@ -303,6 +303,17 @@ fn filters_speak_the_notations_of_receivers() {
 }
 
 #[test]
+fn the_page_lists_every_filter_of_our_own() {
+    let code = include_str!("filters/mod.rs");
+    let page = include_str!("../../docs/mapping.md");
+    let names: Vec<&str> = code.split("add_filter(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(names.len() > 8, "{names:?}");
+    for name in names {
+        assert!(page.lines().any(|line| line.starts_with(&format!("| `{name}"))), "{name}");
+    }
+}
+
+#[test]
 fn several_events_are_a_list() {
     let template = Template::parse(
         "[{% for e in events %}{{ e.user.name }}{% if not loop.last %},{% endif %}{% endfor %}]",
