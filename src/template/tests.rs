@@ -314,6 +314,21 @@ fn the_page_lists_every_filter_of_our_own() {
 }
 
 #[test]
+fn json_lines_are_a_value_a_line_however_they_were_written() {
+    let source = "{\n  \"a\": \"{{ user.name }}\",\n\t\"gone\":\n {{ user.email }}\n}\n\n{{ user.groups }} 1";
+    let made = |user| made(source, Place::of_content_type("application/x-ndjson; charset=utf-8"), user).unwrap();
+    assert_eq!(made("a"), "{\"a\": \"a\",\"gone\":null}\n[\"a\",\"a\"]\n1\n");
+    for user in HOSTILE {
+        let made = made(user);
+        let lines: Vec<Json> = made.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, [json!({ "a": user, "gone": null }), json!(["a", user]), json!(1)], "{user:?}");
+    }
+    for wrong in ["", " {# nothing #} ", "{\"a\": 1} {", "{\"a\": {{ user.name }}x}", "a"] {
+        assert!(super::Template::parse(wrong, Place::JsonLines).unwrap().render(&facts("b")).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn several_events_are_a_list() {
     let template = Template::parse(
         "[{% for e in events %}{{ e.user.name }}{% if not loop.last %},{% endif %}{% endfor %}]",

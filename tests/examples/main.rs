@@ -18,9 +18,10 @@ use std::path::{Path, PathBuf};
 use support::daemon::Daemon;
 use support::freeradius::NAS_SECRET;
 use support::freeradius_auth::{AuthOptions, AuthServer, PASSWORD, USER};
+use support::https::Authority;
 use support::radclient::Radclient;
 use support::scripted::{Answer, Scripted};
-use support::verbs::{Status, wait_until_status};
+use support::verbs::{Status, radhook, wait_until_status};
 use tempfile::TempDir;
 
 /// A device that no other test has.
@@ -119,9 +120,64 @@ impl Site {
     }
 }
 
+/// Every example there is, by the name of its file without `.toml`.
+fn examples() -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let entries = fs::read_dir(directory).expect("it can be read");
+    let names = entries.map(|entry| entry.expect("it can be read").file_name().into_string().expect("names are text"));
+    let mut names: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_example_is_good_as_it_stands_and_listed() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue("radhook");
+    let page = fs::read_to_string(file("README.md")).expect("it can be read");
+    let names = examples();
+    assert!(names.len() >= 13, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("({name}.toml)")), "{name}.toml is not in examples/README.md");
+        let text = example(&name);
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        for word in files(&text) {
+            let content = match word.as_str() {
+                "radhook-key.pem" => key.serialize_pem(),
+                "users.csv" => "username,email\n".to_owned(),
+                pem if pem.ends_with(".pem") => certificate.pem(),
+                shipped if file(shipped).exists() => fs::read_to_string(file(shipped)).expect("it can be read"),
+                _ => TOKEN.to_owned(),
+            };
+            secret_file(&directory.path().join(word), &content);
+        }
+        let config = directory.path().join("radhook.toml");
+        fs::write(&config, text).expect("the config can be written");
+        let ended = radhook(&config, &["check"]);
+        assert_eq!(ended.code, 0, "{name}: {ended:?}");
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("endpoint ") && !said.contains("warning"), "{name}: {said}");
+    }
+}
+
+/// The words in quotes of a config that are files beside it.
+fn files(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let words = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let is_file = |word: &&str| {
+        let ends = [".pem", ".csv", ".json", ".key", "-secret", "-token", "-key", "-password", "-authorization"];
+        ends.iter().any(|end| word.ends_with(end)) && !word.contains('/')
+    };
+    words.filter(is_file).map(str::to_owned).collect()
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
 /// The text of an example.
 fn example(name: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.toml"));
+    let file = file(&format!("{name}.toml"));
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 

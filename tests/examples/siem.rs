@@ -3,7 +3,7 @@ use std::io::Read;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::support::https::{Authority, HttpsReceiver};
+use super::support::https::HttpsReceiver;
 use super::*;
 
 fn hashed(value: &str) -> Value {

@@ -2,7 +2,8 @@ use serde_json::json;
 
 use super::*;
 
-const USERS: &str = "username,email,first_name\nalice,alice@example.org,Alice \"Al\"\nguest1,,Gast\nguest2,g2@example.org,\n";
+const USERS: &str =
+    "username,email,first_name\nalice,alice@example.org,Alice \"Al\"\nguest1,,Gast\nguest2,g2@example.org,\n";
 
 #[test]
 fn the_first_login_of_a_day_becomes_one_mail_and_who_has_no_address_gets_none() {
