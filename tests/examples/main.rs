@@ -28,7 +28,7 @@ use tempfile::TempDir;
 const MAC: &str = "AA-BB-CC-DD-EE-FF";
 
 /// What stands in every secret's file but that of RADIUS.
-const TOKEN: &str = "sixteen bytes or more";
+const TOKEN: &str = "sixteen-bytes-or-more";
 
 /// A radhook that runs an example.
 struct Site {
