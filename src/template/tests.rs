@@ -237,6 +237,22 @@ fn a_condition_with_an_absent_fact_does_not_hold() {
 }
 
 #[test]
+fn who_writes_a_condition_in_another_language_is_told_how_it_is_written_here() {
+    for (wrong, at, help) in [
+        ("user.name = 'alice'", 10, "write == or != to compare"),
+        ("user.name <> 'alice'", 11, "!="),
+        ("user.name && venue", 10, "write and"),
+        ("user.name || venue", 11, "write or"),
+        ("!user.name", 0, "write not"),
+        ("{{ user.name }}", 13, "without {{ }}"),
+    ] {
+        let mistake = Condition::parse(wrong).unwrap_err();
+        assert!(mistake.what.contains(help), "{wrong}: {mistake:?}");
+        assert_eq!(mistake.at, Some(at), "{wrong}: {mistake:?}");
+    }
+}
+
+#[test]
 fn a_condition_is_checked_when_it_is_read() {
     let wrong = |source: &str| Condition::parse(source).unwrap_err();
     assert_eq!(wrong("sesion.duration > 1").at, Some(0));
