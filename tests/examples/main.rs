@@ -105,6 +105,12 @@ impl Site {
         assert_eq!(answers.lost, 0, "{}", answers.output);
     }
 
+    /// Runs a verb, which must end well.
+    fn radhook(&self, words: &[&str]) {
+        let ended = radhook(&self.config, words);
+        assert_eq!(ended.code, 0, "{words:?}: {ended:?}");
+    }
+
     fn wait_until(&self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         wait_until_status(&self.config, what, wanted)
     }

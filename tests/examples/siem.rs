@@ -52,7 +52,7 @@ fn everything_arrives_a_line_each_and_users_only_as_hashes() {
         assert_eq!((&line["user"], &line["device"], &line["nas"]), (&hashed(USER), &hashed(MAC), &json!("lobby-ap-1")));
     }
     assert_eq!((&lines[0]["method"], &lines[0]["ssid"]), (&json!("PAP"), &json!("Guest")));
-    assert_eq!((&lines[2]["user"], &lines[2]["nas"]), (&json!(""), &json!("lobby-ap-9")));
+    assert_eq!((&lines[2]["user"], &lines[2]["nas"]), (&Value::Null, &json!("lobby-ap-9")));
     assert_eq!((&lines[4]["octets"], &lines[3]["octets"]), (&json!(7), &Value::Null));
     assert_eq!(lines[3]["session"], lines[4]["session"]);
 }

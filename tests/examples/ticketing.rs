@@ -29,9 +29,9 @@ fn the_fifth_reject_of_a_device_opens_a_ticket_and_the_sixth_none() {
     let description = ticket["description"].take();
     let description = description.as_str().expect("a text");
     assert!(description.starts_with("AA-BB-CC-DD-EE-FF was turned away five times within ten minutes, at last at "));
-    assert!(description.ends_with(": no reason given"), "{description}");
+    assert!(description.ends_with(": Hello alice"), "{description}");
     let id = ticket["external_id"].take();
-    assert_eq!(Some(asked.header("webhook-id")), id.as_str());
+    assert_eq!(Some(asked.header("idempotency-key")), id.as_str());
     let expected = json!({
         "subject": "Wi-Fi: alice cannot log in at lobby-ap-1", "description": null, "requester": "alice", "priority": "normal",
         "tags": ["radius", "pap"], "external_id": null,
