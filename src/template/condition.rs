@@ -66,7 +66,7 @@ impl Condition {
 /// What is wrong with one that cannot be read, and what those are used to write who come from another language.
 fn mistake(source: &str, error: &minijinja::Error) -> Mistake {
     let mistake = Mistake::of(error);
-    let rest = source.get(mistake.at.unwrap_or(0)..).unwrap_or_default();
+    let (before, rest) = source.split_at_checked(mistake.at.unwrap_or(0)).unwrap_or_default();
     let begins = |with: &[&str]| with.iter().any(|with| rest.starts_with(with));
     let help = if Template::is_one(source) {
         "write a condition without {{ }}"
@@ -76,8 +76,10 @@ fn mistake(source: &str, error: &minijinja::Error) -> Mistake {
         "write or; behind | stands a filter"
     } else if begins(&["!"]) {
         "write not"
-    } else if begins(&["=", "<>"]) {
-        "write == or != to compare"
+    } else if begins(&["="]) {
+        "write == to compare"
+    } else if begins(&[">"]) && before.ends_with('<') {
+        "write !="
     } else {
         return mistake;
     };

@@ -239,8 +239,8 @@ fn a_condition_with_an_absent_fact_does_not_hold() {
 #[test]
 fn who_writes_a_condition_in_another_language_is_told_how_it_is_written_here() {
     for (wrong, at, help) in [
-        ("user.name = 'alice'", 10, "write == or != to compare"),
-        ("user.name <> 'alice'", 11, "!="),
+        ("user.name = 'alice'", 10, "write == to compare"),
+        ("user.name <> 'alice'", 11, "write !="),
         ("user.name && venue", 10, "write and"),
         ("user.name || venue", 11, "write or"),
         ("!user.name", 0, "write not"),

@@ -13,8 +13,12 @@ fn sessions_arrive_hundreds_at_a_time_and_nobody_is_known_by_them() {
     let site = Site::start("analytics", origin(&receiver));
     let stop = |number: usize, seconds: u32| {
         // Every other device is one that makes its address up.
-        let mac =
-            format!("{}-11-22-00-{:02X}-{:02X}", if number % 2 == 0 { "00" } else { "02" }, number / 256, number % 256);
+        let mac = format!(
+            "{}-11-22-00-{:02X}-{:02X}",
+            if number.is_multiple_of(2) { "00" } else { "02" },
+            number / 256,
+            number % 256
+        );
         let more = format!(
             "NAS-Identifier = \"lobby-ap-1\", Calling-Station-Id = \"{mac}\", Called-Station-Id = \"00-11-22-33-44-55:Guest\", \
              Framed-IP-Address = 10.1.2.{}, Acct-Session-Time = {seconds}, Acct-Input-Octets = 1500000, \
