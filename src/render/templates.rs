@@ -83,6 +83,7 @@ fn kind_of(place: Place) -> &'static str {
         Place::Xml => "application/xml",
         Place::Form => "application/x-www-form-urlencoded",
         Place::Json => "application/json",
+        Place::JsonLines => "application/x-ndjson",
         Place::Text | Place::Url | Place::Header => "text/plain; charset=utf-8",
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Expression};
 
-use super::{Facts, MAX_SOURCE, Mistake, NAMES, Unfit, guard, language, refuse_unknown, said, words};
+use super::{Facts, MAX_SOURCE, Mistake, NAMES, Template, Unfit, guard, language, refuse_unknown, said, words};
 
 /// Every condition is compiled in it, and lives as long as the process does.
 static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(language);
@@ -32,7 +32,7 @@ impl Condition {
             return Err(Mistake::new(format!("it is longer than {MAX_SOURCE} bytes"), None));
         }
         // As it was written, so that a mistake is found where it stands.
-        let written = LANGUAGE.compile_expression_owned(source.to_owned()).map_err(|error| Mistake::of(&error))?;
+        let written = LANGUAGE.compile_expression_owned(source.to_owned()).map_err(|error| mistake(source, &error))?;
         let used = written.undeclared_variables(false);
         let counts = used.contains(COUNT);
         let known: Vec<&str> = NAMES.iter().copied().chain([COUNT]).collect();
@@ -61,6 +61,29 @@ impl Condition {
             Err(error) => Err(Unfit::new(said(&error))),
         }
     }
+}
+
+/// What is wrong with one that cannot be read, and what those are used to write who come from another language.
+fn mistake(source: &str, error: &minijinja::Error) -> Mistake {
+    let mistake = Mistake::of(error);
+    let (before, rest) = source.split_at_checked(mistake.at.unwrap_or(0)).unwrap_or_default();
+    let begins = |with: &[&str]| with.iter().any(|with| rest.starts_with(with));
+    let help = if Template::is_one(source) {
+        "write a condition without {{ }}"
+    } else if begins(&["&"]) {
+        "write and"
+    } else if begins(&["|"]) {
+        "write or; behind | stands a filter"
+    } else if begins(&["!"]) {
+        "write not"
+    } else if begins(&["="]) {
+        "write == to compare"
+    } else if begins(&[">"]) && before.ends_with('<') {
+        "write !="
+    } else {
+        return mistake;
+    };
+    Mistake { what: format!("{}; {help}", mistake.what), at: mistake.at }
 }
 
 impl PartialEq for Condition {

@@ -237,6 +237,22 @@ fn a_condition_with_an_absent_fact_does_not_hold() {
 }
 
 #[test]
+fn who_writes_a_condition_in_another_language_is_told_how_it_is_written_here() {
+    for (wrong, at, help) in [
+        ("user.name = 'alice'", 10, "write == to compare"),
+        ("user.name <> 'alice'", 11, "write !="),
+        ("user.name && venue", 10, "write and"),
+        ("user.name || venue", 11, "write or"),
+        ("!user.name", 0, "write not"),
+        ("{{ user.name }}", 13, "without {{ }}"),
+    ] {
+        let mistake = Condition::parse(wrong).unwrap_err();
+        assert!(mistake.what.contains(help), "{wrong}: {mistake:?}");
+        assert_eq!(mistake.at, Some(at), "{wrong}: {mistake:?}");
+    }
+}
+
+#[test]
 fn a_condition_is_checked_when_it_is_read() {
     let wrong = |source: &str| Condition::parse(source).unwrap_err();
     assert_eq!(wrong("sesion.duration > 1").at, Some(0));
@@ -310,6 +326,21 @@ fn the_page_lists_every_filter_of_our_own() {
     assert!(names.len() > 8, "{names:?}");
     for name in names {
         assert!(page.lines().any(|line| line.starts_with(&format!("| `{name}"))), "{name}");
+    }
+}
+
+#[test]
+fn json_lines_are_a_value_a_line_however_they_were_written() {
+    let source = "{\n  \"a\": \"{{ user.name }}\",\n\t\"gone\":\n {{ user.email }}\n}\n\n{{ user.groups }} 1";
+    let made = |user| made(source, Place::of_content_type("application/x-ndjson; charset=utf-8"), user).unwrap();
+    assert_eq!(made("a"), "{\"a\": \"a\",\"gone\":null}\n[\"a\",\"a\"]\n1\n");
+    for user in HOSTILE {
+        let made = made(user);
+        let lines: Vec<Json> = made.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, [json!({ "a": user, "gone": null }), json!(["a", user]), json!(1)], "{user:?}");
+    }
+    for wrong in ["", " {# nothing #} ", "{\"a\": 1} {", "{\"a\": {{ user.name }}x}", "a"] {
+        assert!(super::Template::parse(wrong, Place::JsonLines).unwrap().render(&facts("b")).is_err(), "{wrong}");
     }
 }
 

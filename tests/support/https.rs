@@ -14,9 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +37,28 @@ impl Authority {
     /// Its certificate.
     pub fn pem(&self) -> String {
         self.0.pem()
+    }
+
+    /// As [`Authority::server`], for a server that lets in only whom this authority has signed.
+    pub fn server_for_ours(&self, name: &str) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("the authority is one");
+        let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().expect("there is a root");
+        let (certificate, key) = self.issue(name);
+        ServerConfig::builder()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).expect("a key of a known kind"),
+            )
+            .expect("certificate and key belong together")
+    }
+
+    /// A certificate of this name with its key.
+    pub fn issue(&self, name: &str) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().expect("a key can be made");
+        let params = CertificateParams::new(vec![name.to_owned()]).expect("a host name");
+        (params.signed_by(&key, &self.0).expect("the authority signs"), key)
     }
 
     /// What a server shows as `name`; `change` has the last word on its certificate.

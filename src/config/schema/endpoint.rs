@@ -179,7 +179,8 @@ pub(super) fn endpoints(
         template::rehearse(table, &templates, format, &kinds, !batch.is_single());
         let coalesces_updates = dispatch::coalesces_updates(table, order);
         let count = dispatch::count(table);
-        let when = dispatch::when(table, count.is_some());
+        // A count that was refused is one all the same.
+        let when = dispatch::when(table, table.has("count"));
         let once_per = dispatch::once_per(table);
         let verify = dispatch::verify(table, node, format, defaults.asks);
         let log_bodies = table.or("log_bodies", flag, defaults.log_bodies);

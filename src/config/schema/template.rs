@@ -94,6 +94,11 @@ pub(super) fn body(table: &mut Reader<'_>, format: Format, content_type: Option<
         }
         return None;
     };
+    // Of a format that was refused nobody knows what it was to be.
+    let is_format = |node: &Node| matches!(&node.value, Value::Text(text) if text == format.name());
+    if table.node("format").is_some_and(|node| !is_format(node)) {
+        return None;
+    }
     if !format.takes_body() {
         let what = format!("`body` has no meaning with format = \"{format}\", which writes its own");
         scope.problem(node.key_place, what, "set format = \"template\", or remove it".to_owned());
@@ -133,6 +138,10 @@ pub(super) fn rehearse(table: &Reader<'_>, templates: &Templates, format: Format
     }
     let scope = table.scope();
     let body = templates.body.as_ref();
+    // What is wrong with it was said where it was read.
+    if format == Format::Template && body.is_none() {
+        return;
+    }
     if batched && !fixed {
         let place = table.place_of(if templates.url.is_some() { "url" } else { "headers" });
         let what = "a request with several events has one URL and one set of headers, and a template is of one event";

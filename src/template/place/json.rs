@@ -1,6 +1,7 @@
-//! JSON. Inside a string a value is more of that string; elsewhere it is a JSON value of its own.
+//! JSON, one value or one a line. Inside a string a value is more of that string; elsewhere it is a JSON value of its own.
 
 use serde::de::IgnoredAny;
+use serde_json::Deserializer;
 
 use super::super::{Mistake, Unfit};
 use super::Piece;
@@ -14,6 +15,38 @@ pub(super) fn judge(source: &str) -> Result<(), Mistake> {
 }
 
 pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Result<String, Unfit> {
+    let written = filled(pieces)?;
+    // A name that stands twice is read by every parser, in its own way; the operator may have written it so.
+    match serde_json::from_str::<IgnoredAny>(&written) {
+        Ok(_) => Ok(written),
+        Err(error) => Err(no_json(&error)),
+    }
+}
+
+/// Each value becomes a line, over however many the template spreads it.
+pub(super) fn write_lines<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Result<String, Unfit> {
+    let written = filled(pieces)?;
+    let mut values = Deserializer::from_str(&written).into_iter::<IgnoredAny>();
+    let (mut lines, mut from) = (String::with_capacity(written.len()), 0);
+    while let Some(value) = values.next() {
+        value.map_err(|error| no_json(&error))?;
+        let to = values.byte_offset();
+        // No string of JSON holds a line's end as it is: what stands around one means nothing.
+        lines.extend(written[from..to].lines().map(str::trim));
+        lines.push('\n');
+        from = to;
+    }
+    match lines.is_empty() {
+        true => Err(Unfit::new("it makes no line")),
+        false => Ok(lines),
+    }
+}
+
+fn no_json(error: &serde_json::Error) -> Unfit {
+    Unfit::new(format!("what it makes is no JSON: {error}"))
+}
+
+fn filled<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Result<String, Unfit> {
     let mut written = String::new();
     let (mut in_string, mut escaped) = (false, false);
     for piece in pieces {
@@ -44,9 +77,5 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = Piece<'a>>) -> Result<Strin
             },
         }
     }
-    // A name that stands twice is read by every parser, in its own way; the operator may have written it so.
-    match serde_json::from_str::<IgnoredAny>(&written) {
-        Ok(_) => Ok(written),
-        Err(error) => Err(Unfit::new(format!("what it makes is no JSON: {error}"))),
-    }
+    Ok(written)
 }

@@ -15,6 +15,8 @@ use super::{Mistake, Unfit};
 pub enum Place {
     /// A body of JSON (RFC 8259). What is made is read once: what is no JSON is not sent.
     Json,
+    /// A body of JSON, one value a line (NDJSON).
+    JsonLines,
     /// A body of XML 1.0, well-formed.
     Xml,
     /// A body like a query, `application/x-www-form-urlencoded`.
@@ -45,6 +47,9 @@ impl Place {
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match &*essence {
             "application/json" | "text/json" => Self::Json,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/jsonlines" => {
+                Self::JsonLines
+            }
             "application/xml" | "text/xml" => Self::Xml,
             "application/x-www-form-urlencoded" => Self::Form,
             other if other.ends_with("+json") => Self::Json,
@@ -57,7 +62,7 @@ impl Place {
     pub(super) fn judge(self, source: &str) -> Result<(), Mistake> {
         match self {
             Self::Url => address::judge(source),
-            Self::Json => json::judge(source),
+            Self::Json | Self::JsonLines => json::judge(source),
             _ => Ok(()),
         }
     }
@@ -66,6 +71,7 @@ impl Place {
     pub(super) fn write<'a>(self, pieces: impl Iterator<Item = Piece<'a>>) -> Result<String, Unfit> {
         match self {
             Self::Json => json::write(pieces),
+            Self::JsonLines => json::write_lines(pieces),
             Self::Xml => xml::write(pieces),
             Self::Url => address::write(pieces),
             Self::Form => Ok(plainly(pieces, |value| percent_encode(value.as_bytes(), UNRESERVED).to_string())),
