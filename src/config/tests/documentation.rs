@@ -32,6 +32,7 @@ pub(super) fn example_directory() -> TempDir {
         ("password", "correct horse battery\n"),
         ("token", "0123456789abcdef\n"),
         ("corporate-ca.pem", &certificate.cert.pem()),
+        ("iacbox.json", include_str!("../../../examples/iacbox.json")),
     ] {
         fs::write(directory.path().join(name), content).unwrap();
     }
@@ -75,7 +76,7 @@ fn holds(table: &Table, path: &str) -> bool {
 fn the_example_loads_as_it_stands_and_with_every_setting_switched_on() {
     read_example(EXAMPLE).0.unwrap();
     let config = read_example(&all_settings()).0.unwrap();
-    assert_eq!(config.endpoints.len(), 8);
+    assert_eq!(config.endpoints.len(), 10);
     assert_eq!(&*config.node, "radhook-1");
     assert!(config.admin.token.is_some() && config.endpoints[0].delivery.ca.is_some());
 }
