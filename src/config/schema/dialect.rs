@@ -58,6 +58,11 @@ impl Defaults {
                 let header = Some(HeaderName::from_static(IRONWIFI_SIGNATURE));
                 Self { signature: signature::Defaults { scheme: Some(Scheme::HmacSha256), header }, ..plain }
             }
+            // "Events will only be sent once to each endpoint"; bodies are logged there only where somebody asks for it.
+            Format::Dialect(Dialect::IacBox) => {
+                let retry = RetryOptions { schedule: Vec::new(), ..plain.retry };
+                Self { retry, ..plain }
+            }
             Format::Dialect(Dialect::SignIn) => {
                 let (max_events, max_wait) = SIGN_IN_BATCH;
                 let batch = BatchOptions { max_events, max_wait, max_bytes: SIGN_IN_BYTES };

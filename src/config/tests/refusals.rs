@@ -32,8 +32,9 @@ fn keys_and_values_of_later_versions_are_refused_by_that_reason() {
         &["x.toml:1:2: `company` at the top level is not known to this version of radhook yet; remove it until it is"],
     );
     for key in ["venue", "users"] {
-        let said =
-            format!("x.toml:1:3: `{key}` at the top level is not known to this version of radhook yet; remove it until it is");
+        let said = format!(
+            "x.toml:1:3: `{key}` at the top level is not known to this version of radhook yet; remove it until it is"
+        );
         says(&format!("[[{key}]]\nid = 1"), &[&said]);
     }
 }
