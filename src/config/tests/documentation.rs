@@ -147,3 +147,17 @@ fn the_example_shows_the_defaults() {
     );
     assert_eq!(format!("{shown:#?}"), format!("{:#?}", bare.0.unwrap()));
 }
+
+#[test]
+fn the_page_of_the_language_has_every_filter_with_an_example() {
+    let page = include_str!("../../../docs/mapping.md");
+    let code = include_str!("../../template/filters/mod.rs");
+    let filters: Vec<&str> =
+        code.split("add_filter(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
+    assert!(filters.len() > 10, "{filters:?}");
+    for filter in filters {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{filter}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/mapping.md has no row for the filter {filter}"));
+        assert!(row.contains(&format!(" \\| {filter}")), "no example: {row}");
+    }
+}
