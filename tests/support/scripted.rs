@@ -17,6 +17,8 @@ use super::verbs::wait_until;
 pub struct Asked {
     /// Its method.
     pub method: Method,
+    /// Its path and query.
+    pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
@@ -92,8 +94,8 @@ impl Scripted {
     }
 }
 
-async fn answer(State(shared): State<Shared>, method: Method, _: Uri, headers: HeaderMap, body: Bytes) -> Answer {
-    let asked = Asked { method, headers, body };
+async fn answer(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+    let asked = Asked { method, uri, headers, body };
     let answer = (shared.script)(&asked);
     shared.asked.lock().expect("nobody panics with it").push(asked);
     answer
