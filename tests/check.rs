@@ -146,10 +146,13 @@ fn the_examples_of_dialects_are_good_as_they_stand() {
         ("purple", "retries after 3h, the last again and again, give or take 10 %"),
         ("bt", "written as bt\n            asked first whether it wants events (purple)"),
         ("openwisp", "events auth.accept, auth.reject"),
+        ("iacbox", "written as iacbox"),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{example}.toml"));
         let directory = directory(&fs::read_to_string(file).unwrap());
-        for secret in ["radius-secret", "ironwifi.key", "openwisp-authorization"] {
+        let body = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/iacbox.json");
+        fs::copy(body, directory.path().join("iacbox.json")).unwrap();
+        for secret in ["radius-secret", "ironwifi.key", "openwisp-authorization", "pms-password"] {
             let path = directory.path().join(secret);
             fs::write(&path, "sixteen bytes or more\n").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

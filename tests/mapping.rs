@@ -305,7 +305,7 @@ fn a_condition_that_cannot_be_evaluated_does_not_hold_and_is_counted() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let receiver = Scripted::start(|_| Answer(204, &[]));
     let address = support::own_accounting_address();
-    let config = told_of(directory.path(), &receiver, address, "when = \"user.name * 2 > 1\"");
+    let config = told_of(directory.path(), &receiver, address, "when = \"user.name - 2 > 1\"");
     let daemon = Daemon::start(&config);
     Nas::new().start(address, b"alice", 1);
     let status = wait_until_status(&config, "it is judged", |status| status.endpoint("crm").received == 1);
@@ -324,7 +324,7 @@ fn a_template_that_was_mended_holds_for_dead_letters() {
         let keys = format!("format = \"template\"\nbody = '{body}'");
         told_of(directory.path(), &receiver, address, &keys)
     };
-    let config = with("{ \"a\": {{ user.name ~ \"\" }}, \"b\": {{ user.name * 2 if user.name == \"alice\" else 1 }} }");
+    let config = with("{ \"a\": {{ user.name ~ \"\" }}, \"b\": {{ user.name - 2 if user.name == \"alice\" else 1 }} }");
     let daemon = Daemon::start(&config);
     let mut nas = Nas::new();
     nas.start(address, b"alice", 1);
@@ -344,5 +344,34 @@ fn a_template_that_was_mended_holds_for_dead_letters() {
     assert_eq!(radhook(&config, &["deliveries", "retry", "--endpoint", "crm"]).code, 0);
     wait_until_status(&config, "it is delivered", |status| status.endpoint("crm").delivered == 2);
     assert_eq!(receiver.asked().last().expect("it came").json(), json!({ "a": "alice" }));
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn users_of_whom_no_request_can_be_made_do_not_slow_down_what_others_are_told() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let receiver = Scripted::start(|_| Answer(204, &[]));
+    let config = Config::new(directory.path(), NAS)
+        .endpoint(
+            "crm",
+            &format!("{}users/{{{{ user.name }}}}", receiver.url()),
+            SECRET,
+            "events = [\"session.start\"]\ndisable = { after = \"1ms\" }",
+        )
+        .write();
+    let daemon = Daemon::start(&config);
+    let mut nas = Nas::new();
+    // More in a row than open the breaker.
+    for _ in 0..60 {
+        nas.start(daemon.accounting(), b"..", 1);
+    }
+    nas.start(daemon.accounting(), b"alice", 2);
+    let status = wait_until_status(&config, "all is settled", |status| {
+        status.endpoint("crm").received == 61 && status.endpoint("crm").pending == 0
+    });
+    assert_eq!((status.endpoint("crm").dead, status.endpoint("crm").delivered), (60, 1));
+    assert_eq!(status.endpoint("crm").state, "ok");
+    let log = daemon.stderr().join("\n");
+    assert!(!log.contains("is left alone") && !log.contains("disabled"), "{log}");
     assert!(daemon.stop().success());
 }
