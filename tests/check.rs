@@ -146,7 +146,7 @@ fn the_examples_of_dialects_are_good_as_they_stand() {
         ("purple", "retries after 3h, the last again and again, give or take 10 %"),
         ("bt", "written as bt\n            asked first whether it wants events (purple)"),
         ("openwisp", "events auth.accept, auth.reject"),
-        ("iacbox", "no retry"),
+        ("iacbox", "written as iacbox"),
     ] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{example}.toml"));
         let directory = directory(&fs::read_to_string(file).unwrap());

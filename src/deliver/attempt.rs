@@ -3,7 +3,7 @@
 //! A batch larger than a request may be goes out as several, one behind the other, and only as much of it is in memory as the
 //! request under way holds. The first failure ends it; what was not sent by then goes back as it came.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use ::metrics::{counter, histogram};
@@ -30,6 +30,8 @@ pub(super) struct Made {
     pub outcomes: Vec<Outcome>,
     /// Every request that was made.
     pub requests: Vec<Request>,
+    /// Events of which no request could be made: that tells nothing of the receiver.
+    pub impossible: HashSet<EventNumber>,
 }
 
 /// One request.
@@ -39,7 +41,8 @@ pub(super) struct Request {
     pub attempt: Attempt,
     /// What the answer asked for.
     pub retry_after: Option<Duration>,
-    ended: Ended,
+    /// The same, as the policy judges it.
+    pub ended: Ended,
     exchange: Option<Exchange>,
 }
 
@@ -99,6 +102,9 @@ impl Delivery {
                     loaded.push(one);
                 }
                 Err(ended) => {
+                    if matches!(ended, Ended::Impossible(_)) {
+                        made.impossible.insert(event);
+                    }
                     let then = policy::decide(&ended, retry, policy::Age::FRESH, dice, now);
                     let attempt = Attempt { at: now.as_millisecond(), took_ms: 0, status: None, error: words(&ended) };
                     made.outcomes.push(Outcome { endpoint: self.id, event, attempt, then, exchange: None });
@@ -133,11 +139,15 @@ impl Delivery {
             made.requests.push(request);
         }
         let now = Timestamp::now();
-        let requests = &mut made.requests[before..];
+        let Made { outcomes, requests, impossible } = made;
+        let requests = &mut requests[before..];
         let mut first_of: Vec<Option<EventNumber>> = vec![None; requests.len()];
         let mut goes_on = true;
         for (one, (fate, by)) in loaded.iter().zip(course.fates()) {
             let request = &mut requests[by];
+            if matches!(request.ended, Ended::Impossible(_)) {
+                impossible.insert(one.event);
+            }
             let then = match fate {
                 Fate::Taken => Then::Delivered,
                 Fate::Poison => Then::Dead,
@@ -153,7 +163,7 @@ impl Delivery {
             };
             first_of[by].get_or_insert(one.event);
             let attempt = request.attempt.clone();
-            made.outcomes.push(Outcome { endpoint: self.id, event: one.event, attempt, then, exchange });
+            outcomes.push(Outcome { endpoint: self.id, event: one.event, attempt, then, exchange });
         }
         goes_on
     }

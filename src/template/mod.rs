@@ -5,7 +5,7 @@
 //! around it and not by the word of whoever wrote the template, so that no user name closes a string, an element, or a header.
 //! An absent fact is nothing: it prints as nothing (`null` where JSON wants a value), and no comparison with it holds.
 //!
-//! Steps, and the bytes that they make, are bounded by [`FUEL`].
+//! Steps, and the bytes that they make, are bounded by `FUEL`.
 
 mod condition;
 mod facts;

@@ -2,6 +2,7 @@
 //! notices no difference.
 
 mod flat;
+mod iacbox;
 mod ironwifi;
 mod purple;
 mod signin;

@@ -1,7 +1,7 @@
 """What the receivers of other systems' webhooks share: they print what they got and answer as their page says.
 
 Prints `ready PORT` when it listens on loopback, then one JSON object a line for each request, before it is answered:
-path, verdict ("valid", or what is wrong), again (whether an id came before), status (the answer), headers (in small
+method, path, verdict ("valid", or what is wrong), again (whether an id came before), status (the answer), headers (in small
 letters) and body. `PUT /told` with a JSON object changes how it answers from then on: "status" instead of the page's own,
 and what else its system knows. Ends at SIGTERM.
 """
@@ -55,13 +55,16 @@ class Receiver(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, options, judge, answer):
+    def __init__(self, options, judge, answer, logins):
         super().__init__(("127.0.0.1", options.port), Handler)
         self.options = options
         # judge(options, method, headers, raw body) returns the body as it is understood, and the ids in it; raises Wrong.
         self.judge = judge
         # answer(valid, told) returns the status and headers.
         self.page_answer = answer
+        # Paths of their own where tokens are handed out: login(options, method, headers, raw) returns the answer's body;
+        # raises Wrong.
+        self.logins = logins
         self.told = {}
         self.seen = set()
         self.lock = threading.Lock()
@@ -82,7 +85,9 @@ class Handler(BaseHTTPRequestHandler):
             self.server.told = json.loads(raw)
             return self.say(200, {})
         headers = {name.lower(): value for name, value in self.headers.items()}
-        record = {"path": self.path, "headers": headers, "again": False}
+        record = {"method": self.command, "path": self.path, "headers": headers, "again": False}
+        if self.path in self.server.logins:
+            return self.log_in(record, headers, raw)
         try:
             record["body"], ids = self.server.judge(self.server.options, self.command, headers, raw)
             record["verdict"] = "valid"
@@ -100,15 +105,27 @@ class Handler(BaseHTTPRequestHandler):
             print(json.dumps(record), flush=True)
         self.say(status, more)
 
+    def log_in(self, record, headers, raw):
+        try:
+            body, status = self.server.logins[self.path](self.server.options, self.command, headers, raw), 200
+            record["verdict"] = "valid"
+        except Wrong as wrong:
+            body, status, record["verdict"] = {}, 401, str(wrong)
+        record |= {"status": status, "body": raw.decode("utf-8", "replace")}
+        with self.server.lock:
+            print(json.dumps(record), flush=True)
+        self.say(status, {"content-type": "application/json"}, json.dumps(body).encode())
+
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = handle_any
 
-    def say(self, status, more):
+    def say(self, status, more, body=b""):
         self.send_response(status)
         for name, value in more.items():
             self.send_header(name, value)
         if status != 204:
-            self.send_header("content-length", "0")
+            self.send_header("content-length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, format, *arguments):
         """Every request has its JSON line already."""
@@ -126,12 +143,12 @@ def need_json_post(method, headers, content_type="application/json"):
     need(headers.get("content-type") == content_type, f"content-type is {headers.get('content-type')!r}")
 
 
-def serve(description, judge, answer, arguments=()):
+def serve(description, judge, answer, arguments=(), logins=None):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     for name, settings in arguments:
         parser.add_argument(name, **settings)
-    receiver = Receiver(parser.parse_args(), judge, answer)
+    receiver = Receiver(parser.parse_args(), judge, answer, logins or {})
     print("ready", receiver.server_address[1], flush=True)
     receiver.serve_forever()
     return sys.exit()

@@ -1,4 +1,4 @@
-//! `tests/receivers/ironwifi.py`, `signin.py` and `purple.py`: receivers that were written for other systems.
+//! `tests/receivers/ironwifi.py`, `iacbox.py`, `signin.py` and `purple.py`: receivers that were written for other systems.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,6 +19,8 @@ pub struct DialectReceiver {
 /// One request, as the receiver reports it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Request {
+    /// How it came.
+    pub method: String,
     /// Where it went.
     pub path: String,
     /// `valid`, or what is wrong with it.
@@ -48,6 +50,11 @@ impl DialectReceiver {
     /// Where to deliver to.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook", self.port)
+    }
+
+    /// Where tokens are handed out.
+    pub fn login(&self) -> String {
+        format!("http://127.0.0.1:{}/login", self.port)
     }
 
     /// How it answers from now on: `{"status": 500}` instead of what its page says, `{}` as that says.
@@ -85,7 +92,7 @@ impl DialectReceiver {
     }
 }
 
-/// What `ironwifi.py` verifies with.
+/// What `ironwifi.py` verifies with, and the password that `iacbox.py` asks for.
 pub const SECRET: &str = "sixteen bytes or more";
 
 fn request(line: &str) -> Option<Request> {

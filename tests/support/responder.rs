@@ -13,7 +13,8 @@ use radius::core::rfc2865::PROXY_STATE_TYPE;
 
 use super::process::PATIENCE;
 
-/// Answers every authentic Accounting-Request with an Accounting-Response and every Status-Server likewise, until dropped.
+/// Answers every authentic Accounting-Request with an Accounting-Response and every Status-Server likewise, and lets nobody log
+/// in, until dropped.
 pub struct Responder {
     address: SocketAddr,
     silent: Arc<AtomicBool>,
@@ -86,16 +87,17 @@ impl Drop for Responder {
     }
 }
 
-/// The request and the bytes that answer it; nothing for what is not an authentic accounting packet.
+/// The request and the bytes that answer it; nothing for what is neither a login nor an authentic accounting packet.
 fn answer(datagram: &[u8], secret: &[u8]) -> Option<(Packet, Vec<u8>)> {
     let request = Packet::decode(datagram, secret).ok()?;
-    match request.get_code() {
-        Code::AccountingRequest if Packet::is_authentic_request(datagram, secret) => {}
+    let code = match request.get_code() {
+        Code::AccountingRequest if Packet::is_authentic_request(datagram, secret) => Code::AccountingResponse,
+        Code::AccessRequest => Code::AccessReject,
         // Its Message-Authenticator is FreeRADIUS's to compute and ours to trust: this stands in, it does not guard.
-        Code::StatusServer => {}
+        Code::StatusServer => Code::AccountingResponse,
         _ => return None,
-    }
-    let mut response = request.make_response_packet(Code::AccountingResponse);
+    };
+    let mut response = request.make_response_packet(code);
     // RFC 2865 §5.33: every Proxy-State goes back, in order. FreeRADIUS 3.2.1 does not miss it; other proxies do.
     for state in request.lookup_all(PROXY_STATE_TYPE) {
         response.add(state.clone());

@@ -58,9 +58,10 @@ impl Defaults {
                 let header = Some(HeaderName::from_static(IRONWIFI_SIGNATURE));
                 Self { signature: signature::Defaults { scheme: Some(Scheme::HmacSha256), header }, ..plain }
             }
-            // "Events will only be sent once to each endpoint".
+            // "Events will only be sent once to each endpoint"; bodies are logged there only where somebody asks for it.
             Format::Dialect(Dialect::IacBox) => {
-                Self { retry: RetryOptions { schedule: Vec::new(), ..plain.retry }, ..plain }
+                let retry = RetryOptions { schedule: Vec::new(), ..plain.retry };
+                Self { retry, ..plain }
             }
             Format::Dialect(Dialect::SignIn) => {
                 let (max_events, max_wait) = SIGN_IN_BATCH;

@@ -203,8 +203,9 @@ fn a_scope_and_a_description_arrive() {
 }
 
 /// The configs in `examples/` beside the one that has every key.
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
     ("ironwifi.toml", include_str!("../../../examples/ironwifi.toml")),
+    ("iacbox.toml", include_str!("../../../examples/iacbox.toml")),
     ("signin.toml", include_str!("../../../examples/signin.toml")),
     ("purple.toml", include_str!("../../../examples/purple.toml")),
     ("bt.toml", include_str!("../../../examples/bt.toml")),
@@ -214,8 +215,11 @@ const EXAMPLES: [(&str, &str); 5] = [
 #[test]
 fn the_examples_of_dialects_set_by_the_format_what_they_say_it_sets() {
     let directory = super::documentation::example_directory();
-    for (name, content) in [("ironwifi.key", "sixteen bytes or more"), ("openwisp-authorization", "Bearer uuid token")]
-    {
+    for (name, content) in [
+        ("ironwifi.key", "sixteen bytes or more"),
+        ("openwisp-authorization", "Bearer uuid token"),
+        ("pms-password", "correct horse battery"),
+    ] {
         std::fs::write(directory.path().join(name), content).unwrap();
     }
     for (file, text) in EXAMPLES {

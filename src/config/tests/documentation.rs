@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::super::tree::{Table, Value};
 use super::*;
+use crate::template::{Facts, Place, Template};
 
 pub(super) const EXAMPLE: &str = include_str!("../../../examples/radhook.toml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
@@ -33,6 +35,7 @@ pub(super) fn example_directory() -> TempDir {
         ("token", "0123456789abcdef\n"),
         ("users.csv", "name,email\nalice,alice@example.org\n"),
         ("corporate-ca.pem", &certificate.cert.pem()),
+        ("iacbox.json", include_str!("../../../examples/iacbox.json")),
     ] {
         fs::write(directory.path().join(name), content).unwrap();
     }
@@ -76,7 +79,7 @@ fn holds(table: &Table, path: &str) -> bool {
 fn the_example_loads_as_it_stands_and_with_every_setting_switched_on() {
     read_example(EXAMPLE).0.unwrap();
     let config = read_example(&all_settings()).0.unwrap();
-    assert_eq!(config.endpoints.len(), 9);
+    assert_eq!(config.endpoints.len(), 10);
     assert_eq!(&*config.node, "radhook-1");
     assert!(config.admin.token.is_some() && config.endpoints[0].delivery.ca.is_some());
 }
@@ -146,4 +149,29 @@ fn the_example_shows_the_defaults() {
          signature = { scheme = \"standard\", secret = { file = \"crm-signing-key\" } }\n",
     );
     assert_eq!(format!("{shown:#?}"), format!("{:#?}", bare.0.unwrap()));
+}
+
+#[test]
+fn the_page_of_the_language_has_every_filter_with_an_example() {
+    let page = include_str!("../../../docs/mapping.md");
+    let code = include_str!("../../template/filters/mod.rs");
+    let filters: Vec<&str> =
+        code.split("add_filter(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0)).collect();
+    assert!(filters.len() > 10, "{filters:?}");
+    let event = serde_json::json!({ "timestamp": "2026-11-22T10:15:30Z", "data": {
+        "user": { "name": "alice@example.org" }, "client": { "mac": "00-01-02-AA-BB-CC", "ip": "10.1.2.3" },
+        "session": { "duration": 3725, "input_octets": 5_368_709_120_u64 }, "attributes": { "NAS-Port": 1 },
+    } });
+    for filter in filters {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{filter}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/mapping.md has no row for the filter {filter}"));
+        // What the example comes to stands first in the next cell, where it can be said in a word.
+        let cells: Vec<String> = row.replace("\\|", "\0").split('|').map(|cell| cell.replace('\0', "|")).collect();
+        let quoted = |cell: &str| cell.split('`').nth(1).unwrap_or_default().to_owned();
+        let example = format!("{{{{ {} }}}}", quoted(&cells[2]));
+        assert!(example.contains(&format!(" | {filter}")), "no example: {row}");
+        let made = Template::parse(&example, Place::Text).unwrap().render(&Facts::of(Arc::new(event.clone()))).unwrap();
+        let is_told = cells[3].trim_start().starts_with('`');
+        assert!(if is_told { made == quoted(&cells[3]) } else { !made.is_empty() }, "{example} is {made}: {row}");
+    }
 }

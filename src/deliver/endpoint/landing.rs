@@ -11,6 +11,7 @@ use crate::deliver::attempt::{Made, Request};
 use crate::deliver::handshake::Agreement;
 use crate::deliver::health::Turned;
 use crate::deliver::pace::Sign;
+use crate::deliver::policy::Ended;
 use crate::event::EventType;
 use crate::store::queue::{Outcome, Then};
 use crate::store::records::{Attempt, EndpointId, EventNumber};
@@ -34,15 +35,22 @@ impl Work {
 
     fn made(&mut self, made: Made, is_probe: bool) {
         let name = Arc::clone(&self.delivery.options.name);
+        let mut is_heard = false;
         for request in &made.requests {
-            let Request { attempt, retry_after, .. } = request;
+            let Request { attempt, retry_after, ended, .. } = request;
             let (now, sign) = (std::time::Instant::now(), Sign::of(attempt.status));
+            if matches!(ended, Ended::Impossible(_)) {
+                // A packet can bring what no request is made of: it may not slow down what others are told.
+                self.delivery.view.attempted(&name, attempt, None, Timestamp::now());
+                continue;
+            }
+            is_heard = true;
             self.pace.landed(sign, *retry_after, now);
             let changed = self.breaker.landed(sign, is_probe, now);
             self.delivery.view.attempted(&name, attempt, changed, Timestamp::now());
             self.heard(attempt);
         }
-        if is_probe && made.requests.is_empty() {
+        if is_probe && !is_heard {
             self.breaker.probe_fell_through();
         }
         for outcome in made.outcomes {
@@ -50,6 +58,7 @@ impl Work {
             let (delivered, at) = (outcome.then == Then::Delivered, at.saturating_add((*took_ms).into()));
             let turned = match outcome.then {
                 Then::Unsent => None,
+                _ if made.impossible.contains(&outcome.event) => None,
                 _ => self.health.landed(delivered, *status, error.as_deref(), at),
             };
             self.delivery.report(Report::Outcome(outcome));
@@ -115,7 +124,7 @@ fn cut_off(endpoint: EndpointId, events: Vec<EventNumber>) -> Made {
         then: Then::Retry(at.saturating_add(AFTER_A_FAULT_MS)),
         exchange: None,
     };
-    Made { outcomes: events.into_iter().map(outcome).collect(), requests: Vec::new() }
+    Made { outcomes: events.into_iter().map(outcome).collect(), ..Made::default() }
 }
 
 /// When events are tried again whose attempt met a fault of our own: not so soon that it fills the log.
