@@ -178,8 +178,8 @@ impl Daemon {
         }
 
         let file = config.users.as_ref().and_then(|users| users.file.clone());
-        let watching = match (file, directory) {
-            (Some(file), Some(directory)) => Some(directory::file::watch(file, directory)?),
+        let watching = match (file, &directory) {
+            (Some(file), Some(directory)) => Some(directory::file::watch(file, Arc::clone(directory))?),
             _ => None,
         };
         let (writer_ends, writer_ended) = oneshot::channel();
@@ -213,6 +213,7 @@ impl Daemon {
                 store: Arc::clone(&table),
                 bell,
                 reports: intake.reports.clone(),
+                directory: directory.clone(),
                 view,
                 sender,
                 aside: daemon.aside.handle().clone(),
@@ -256,6 +257,7 @@ impl Daemon {
             remarks,
             endpoints,
             aside: daemon.aside.handle().clone(),
+            directory,
             metrics,
             token: config.admin.token.clone(),
         });

@@ -26,6 +26,7 @@ use tokio::runtime::Handle;
 use crate::deliver::client::Sender;
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
+use crate::directory::Directory;
 use crate::intake::Intake;
 use crate::secret::Secret;
 use crate::source::Remarks;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub endpoints: Vec<Endpoint>,
     /// Where the connections of test deliveries are served.
     pub aside: Handle,
+    /// What is known of users, where events may lack it.
+    pub directory: Option<Arc<Directory>>,
     /// What the process counts; `None` where nobody asked for it.
     pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.

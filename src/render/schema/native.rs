@@ -122,6 +122,7 @@ fn told(required: &[&str], own: Value) -> Value {
         required,
         json!({
             "user": of("user"), "client": of("client"), "nas": of("nas"), "ap": of("ap"), "venue": of("venue"),
+            "company": of("company"), "facts": of("facts"),
             "attributes": of("attributes"),
         }),
     );
@@ -188,6 +189,13 @@ fn some(properties: Value) -> Value {
     object
 }
 
+/// The same, where the operator's own facts stand beside.
+fn with_facts(required: &[&str], properties: Value) -> Value {
+    let mut object = object(required, properties);
+    object["additionalProperties"] = true.into();
+    object
+}
+
 /// What events are made of.
 fn parts() -> Value {
     let types: Vec<&str> = EventType::ALL.iter().map(|kind| kind.name()).collect();
@@ -217,7 +225,7 @@ fn parts() -> Value {
         "mac": { "type": "string", "pattern": "^[0-9A-F]{2}(-[0-9A-F]{2}){5}$" },
         "address": address,
         "source": source,
-        "user": object(&["name"], json!({
+        "user": with_facts(&[], json!({
             "name": of("text"), "realm": of("text"), "first_seen_at": of("time"), "sessions": of("count"),
             "visits": { "type": "integer", "minimum": 1 },
         })),
@@ -237,7 +245,9 @@ fn parts() -> Value {
             "port_type": of("text"),
         })),
         "ap": object(&["mac"], json!({ "mac": of("mac"), "ssid": of("text") })),
-        "venue": object(&["id"], json!({
+        "company": with_facts(&[], json!({ "id": { "type": ["integer", "string"] }, "name": of("text") })),
+        "facts": { "description": "What the config tells with every event.", "type": "object" },
+        "venue": with_facts(&["id"], json!({
             "id": { "type": ["integer", "string"] }, "name": of("text"), "organization": of("text"),
             "latitude": { "type": "number", "minimum": -90, "maximum": 90 },
             "longitude": { "type": "number", "minimum": -180, "maximum": 180 },
