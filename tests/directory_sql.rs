@@ -217,7 +217,8 @@ fn every_type_of_mariadb_is_told() {
         sqlx::raw_sql(AssertSqlSafe(table)).execute(&mut connection).await.expect("the table can be made");
     });
     let url = url.replace("/mysql?", "/hotel?");
-    let bench = Bench::new(|_| format!("database = \"{url}\"\nquery = \"select * from guests where login = :name # :name\""));
+    let bench =
+        Bench::new(|_| format!("database = \"{url}\"\nquery = \"select * from guests where login = :name # :name\""));
     let daemon = Daemon::start(&bench.config);
     let told = bench.comes(&daemon, "alice", "a1");
     assert_eq!(

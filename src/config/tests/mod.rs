@@ -6,6 +6,7 @@ mod judgements;
 mod loading;
 mod properties;
 mod refusals;
+mod users;
 
 use std::ffi::OsString;
 use std::path::Path;
