@@ -155,6 +155,7 @@ fn session(kind: EventType) -> Value {
         "limit": { "enum": ["time", "volume"] },
         "revoked": { "const": true },
         "login": { "enum": ["first", "reconnect"] },
+        "visit": { "type": "integer", "minimum": 1 },
         "previous": of("previous"),
         "auth_id": of("id"),
         "delta": of("delta"),
