@@ -39,12 +39,17 @@ struct Bench {
 
 impl Bench {
     fn new(users: impl FnOnce(&Path) -> String) -> Self {
+        Self::sending("", users)
+    }
+
+    /// With further keys of the endpoint.
+    fn sending(keys: &str, users: impl FnOnce(&Path) -> String) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let sink = HttpSink::start();
         let users = users(directory.path());
         let config = Config::new(directory.path(), NAS)
             .table(&format!("[users]\n{users}"))
-            .endpoint("crm", &sink.url(), SECRET, "events = [\"session.start\"]")
+            .endpoint("crm", &sink.url(), SECRET, &format!("events = [\"session.start\"]\n{keys}"))
             .write();
         Self { directory, sink, config }
     }
@@ -120,6 +125,46 @@ fn facts_of_a_database_stand_in_the_delivered_body_and_are_asked_for_once() {
     assert!(daemon.stop().success());
     let shown = radhook(&bench.config, &["check", "--ask-database"]);
     assert!(shown.code == 0 && shown.stdout.contains("SQLite") && shown.stdout.contains("answers, in"), "{shown:?}");
+}
+
+#[test]
+fn what_is_kept_stands_in_the_stored_event_and_the_rest_is_joined_to_all_of_a_batch() {
+    let batch = "batch = { max_events = 3, max_wait = \"30s\" }";
+    let bench = Bench::sending(batch, |directory| {
+        let file = directory.join("guests.db");
+        make_guests(&file);
+        format!(
+            "database = \"sqlite://{}\"\nquery = \"select room, vip from guests where login = :name\"",
+            file.display()
+        )
+    });
+    let daemon = Daemon::start(&bench.config);
+    let mut told = Vec::new();
+    for round in ["1", "2"] {
+        for user in ["alice", "bob", "mallory"] {
+            bench.logs_in(&daemon, user, &format!("{user}{round}"));
+        }
+        let body: Value = serde_json::from_slice(&bench.sink.wait_until_body()).expect("a batch is JSON");
+        told.extend(body.as_array().expect("a batch is an array").clone());
+    }
+    assert_eq!(told.len(), 6);
+    for (number, event) in told.iter().enumerate() {
+        let id = event["id"].as_str().expect("it has an id");
+        let explained = &radhook(&bench.config, &["explain", id, "--json"]).json()[0];
+        let (stored, sent) = (&explained["event"]["data"]["user"], &event["data"]["user"]);
+        let request = explained["endpoints"][0]["request"]["body"].as_str().expect("it would be sent");
+        let expected = match sent["name"].as_str() {
+            Some("alice") => (json!(101), json!(true)),
+            Some("bob") => (Value::Null, json!(false)),
+            _ => (Value::Null, Value::Null),
+        };
+        assert_eq!((sent["room"].clone(), sent["vip"].clone()), expected, "{event}");
+        assert_eq!(request.contains("\"vip\""), !expected.1.is_null(), "{request}");
+        let nothing_yet = number < 3;
+        assert_eq!(stored["vip"], if nothing_yet { Value::Null } else { expected.1 }, "{stored}");
+    }
+    assert_eq!((asked(&daemon, "found"), asked(&daemon, "nobody")), (2.0, 1.0));
+    assert!(daemon.stop().success());
 }
 
 #[test]

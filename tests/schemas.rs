@@ -86,17 +86,13 @@ fn required(kind: EventType) -> BTreeSet<String> {
         "delivery.exhausted" => {
             "/data/endpoint /data/endpoint/name /data/event /data/event/id /data/event/type /data/attempt"
         }
-        "auth.accept" | "auth.reject" | "auth.challenge" => {
-            "/data/attributes /data/user/name /data/client/mac /data/ap/mac"
-        }
+        "auth.accept" | "auth.reject" | "auth.challenge" => "/data/attributes /data/client/mac /data/ap/mac",
         // With nothing left in it, it would be absent.
-        "auth.timeout" => "/data/attributes /data/user/name /data/client/mac /data/ap/mac /data/auth/method",
+        "auth.timeout" => "/data/attributes /data/client/mac /data/ap/mac /data/auth/method",
         "nas.on" | "nas.off" => "/data/attributes",
-        "coa.ack" | "coa.nak" | "disconnect.ack" | "disconnect.nak" => {
-            "/data/attributes /data/user/name /data/client/mac"
-        }
+        "coa.ack" | "coa.nak" | "disconnect.ack" | "disconnect.nak" => "/data/attributes /data/client/mac",
         name if name.starts_with("session.") => {
-            "/data/session /data/session/id /data/session/unique_id /data/session/started_at /data/user/name /data/ap/mac"
+            "/data/session /data/session/id /data/session/unique_id /data/session/started_at /data/ap/mac"
         }
         _ => "",
     };
