@@ -24,8 +24,8 @@ impl Server {
         let data = directory.path().join("data");
         let bin = newest("/usr/lib/postgresql").join("bin");
         let words = ["--username=radhook", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"];
-        run(as_user(&bin.join("initdb"), &user).args(words).arg("--pgdata").arg(&data));
-        let mut command = as_user(&bin.join("postgres"), &user);
+        run(as_user(bin.join("initdb"), &user).args(words).arg("--pgdata").arg(&data));
+        let mut command = as_user(bin.join("postgres"), &user);
         command.arg("-D").arg(&data).arg("-k").arg(directory.path());
         command.args(["-h", "", "-c", "fsync=off", "-c", "shared_buffers=8MB", "-c", "max_connections=20"]);
         let process = Process::start("postgres", &mut command);
