@@ -260,7 +260,7 @@ mod it_can_fail {
         assert_eq!(
             told,
             [
-                "src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics, listen, priority)"
+                "src/store/journal.rs:3: `store` may not use `deliver`: it may use only event (and secret, metrics, listen, priority, stamp)"
             ]
         );
     }
