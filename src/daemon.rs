@@ -182,8 +182,8 @@ impl Daemon {
         }
 
         let file = config.users.as_ref().and_then(|users| users.file.clone());
-        let watching = match (file, directory) {
-            (Some(file), Some(directory)) => Some(directory::file::watch(file, directory)?),
+        let watching = match (file, &directory) {
+            (Some(file), Some(directory)) => Some(directory::file::watch(file, Arc::clone(directory))?),
             _ => None,
         };
         let (writer_ends, writer_ended) = oneshot::channel();
@@ -192,6 +192,7 @@ impl Daemon {
             node: Arc::clone(&config.node),
             store: Arc::clone(&table),
             reports: intake.reports.clone(),
+            directory: directory.clone(),
             runtime: runtime.handle().clone(),
             aside: aside.handle().clone(),
         };
@@ -254,6 +255,7 @@ impl Daemon {
             endpoints: Arc::clone(&daemon.endpoints),
             aside: daemon.aside.handle().clone(),
             reloads,
+            directory,
             metrics,
             token: config.admin.token.clone(),
         });

@@ -74,6 +74,12 @@ pub const USERS_ACTIVE: &str = "radhook_users_active";
 pub const USERS_KNOWN: &str = "radhook_users_known";
 /// Times that the file of users could not be used.
 pub const USERS_FILE_FAILURES: &str = "radhook_users_file_failures_total";
+/// Questions to the database of users, by `result`.
+pub const USERS_ASKED: &str = "radhook_users_asked_total";
+/// Whether the database of users answers.
+pub const USERS_DATABASE_UP: &str = "radhook_users_database_up";
+/// Events that went out without what the database says of their user.
+pub const USERS_MISSED: &str = "radhook_users_missed_total";
 /// Whether the store accepts.
 pub const READY: &str = "radhook_intake_ready";
 /// What counts against `store.max_size`.
@@ -227,6 +233,21 @@ pub const ALL: &[Metric] = &[
         name: USERS_FILE_FAILURES,
         kind: Kind::Counter,
         help: "Times that the file of users, or what it had become, could not be used; the one before stays",
+    },
+    Metric {
+        name: USERS_ASKED,
+        kind: Kind::Counter,
+        help: "Questions to the database of users, by result: found, nobody, refused, away",
+    },
+    Metric {
+        name: USERS_DATABASE_UP,
+        kind: Kind::Gauge,
+        help: "Whether the database of users answered when it was last asked: 1 or 0",
+    },
+    Metric {
+        name: USERS_MISSED,
+        kind: Kind::Counter,
+        help: "Events sent without what the database says of their user, since it gave no answer in time",
     },
     Metric {
         name: READY,

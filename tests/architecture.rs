@@ -45,9 +45,9 @@ const ROOMS: &[Room] = &[
         name: "intake",
         may_use: &["radius", "exchange", "event", "session", "template", "route", "directory", "render", "store"],
     },
-    Room { name: "deliver", may_use: &["event", "template", "render", "store"] },
+    Room { name: "deliver", may_use: &["event", "template", "directory", "render", "store"] },
     // Around it.
-    Room { name: "admin", may_use: &["event", "session", "store", "source", "intake", "deliver"] },
+    Room { name: "admin", may_use: &["event", "session", "directory", "store", "source", "intake", "deliver"] },
     Room {
         name: "config",
         may_use: &[

@@ -193,6 +193,8 @@ fn a_receiver_that_asks_for_a_certificate_gets_it() {
 
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).expect("the authority is one");
+    // There are two in the tree.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().expect("there is a root");
     let (theirs, their_key) = issue("localhost");
     let tls = ServerConfig::builder()

@@ -175,6 +175,8 @@ fn https_receiver() -> (String, String) {
     let own_key = key();
     let params = CertificateParams::new(["localhost".to_owned()]).expect("a host name");
     let certificate = params.signed_by(&own_key, &authority).expect("the authority signs");
+    // There are two in the tree.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(

@@ -5,6 +5,7 @@ use crossbeam_channel::bounded;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tokio::runtime::Handle;
 
 use super::Admin;
 use super::deliveries::{ListError, State};
@@ -151,6 +152,11 @@ impl Admin {
         }
         let Some((number, record)) = self.found(wanted.id)? else { return Err(ListError::NoEvent(wanted.id)) };
         let EventRecord { head, json } = record;
+        // It is judged as it is stored, and sent with what is known of its user by then. This thread may wait for that.
+        let mut sent = json.clone();
+        if let (Some(directory), Ok(runtime)) = (&self.directory, Handle::try_current()) {
+            runtime.block_on(directory.join(std::iter::once(&mut sent)));
+        }
         let unreadable = |error: serde_json::Error| ListError::Wrong(format!("the stored event is damaged: {error}"));
         let event: serde_json::Value = serde_json::from_slice(&json).map_err(unreadable)?;
         let (answer, answered) = bounded(1);
@@ -163,14 +169,14 @@ impl Admin {
             let name = &own.options.name;
             let is_meant = wanted.endpoint.as_ref().is_none_or(|wanted| **wanted == **name);
             let Some(judged) = judged.iter().find(|judged| is_meant && judged.endpoint == *name) else { continue };
-            let mut explained = Explained::of(judged, &own.options, &own.sender, (head.id, head.kind), &json, now);
+            let mut explained = Explained::of(judged, &own.options, &own.sender, (head.id, head.kind), &sent, now);
             explained.state = self.state_of(own.id, number)?;
             // It passed its own cap, and is what holds the others back.
             if let (Some(state), false) = (explained.state, explained.wanted) {
                 explained.wanted = true;
                 explained.verdict = "wanted".to_owned();
                 explained.why = format!("it was queued when it came, and is {} now", state.word());
-                explained.compose(&own.options, &own.sender, &json, now);
+                explained.compose(&own.options, &own.sender, &sent, now);
             }
             if explained.wanted {
                 if explained.state.is_none() {

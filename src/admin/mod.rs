@@ -29,6 +29,7 @@ use self::reload::Reload;
 use crate::deliver::client::Sender;
 use crate::deliver::options::EndpointOptions;
 use crate::deliver::view::View;
+use crate::directory::Directory;
 use crate::intake::Intake;
 use crate::secret::Secret;
 use crate::source::Remarks;
@@ -58,6 +59,8 @@ pub struct Admin {
     pub aside: Handle,
     /// Whoever reads the config again.
     pub reloads: mpsc::Sender<Reload>,
+    /// What is known of users, where events may lack it.
+    pub directory: Option<Arc<Directory>>,
     /// What the process counts; `None` where nobody asked for it.
     pub metrics: Option<PrometheusHandle>,
     /// What requests over TCP must carry.

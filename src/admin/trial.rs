@@ -65,7 +65,7 @@ impl Admin {
         };
         let (options, now) = (&*own.options, Timestamp::now());
         let sample = Sample { now, node: &self.node, endpoint: &options.name };
-        let (kind, (id, json)) = match event {
+        let (kind, (id, mut json)) = match event {
             None => {
                 let kind = kind.unwrap_or(EventType::Test);
                 (kind, sample.test_delivery(kind))
@@ -79,6 +79,9 @@ impl Admin {
                 (kind, sample.marked(event))
             }
         };
+        if let Some(directory) = &self.directory {
+            directory.join(std::iter::once(&mut json)).await;
+        }
         // Who floods keeps no thread that others need.
         let wrong = |what: String| ListError::Wrong(format!("{endpoint}: {what}"));
         let sender = own.sender.aside(options, self.aside.clone()).map_err(|error| wrong(error.to_string()))?;

@@ -25,6 +25,9 @@ use crate::source::client::{Client, Requirement};
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
+    /// Ask the database of `[users]` once, for a name that nobody has; exit code 1 where it gives no answer
+    #[arg(long)]
+    ask_database: bool,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -33,8 +36,19 @@ pub struct Args {
 /// Checks. The answer is printed to stdout, also when it is a list of problems: it is what was asked for.
 pub fn run(args: Args) -> anyhow::Result<u8> {
     let (text, code) = match config::load(&args.config.config) {
-        Ok((config, warnings)) if args.json => (lines(sound(&config, &warnings)), exit::DONE),
-        Ok((config, warnings)) => (summary(&config, &warnings), exit::DONE),
+        Ok((config, warnings)) => {
+            let asked = if args.ask_database { Some(enrichment::ask(&config)?) } else { None };
+            let code = if asked.as_ref().is_none_or(enrichment::Asked::is_well) { exit::DONE } else { exit::FAILED };
+            let text = if args.json {
+                let mut objects = sound(&config, &warnings);
+                objects.extend(asked.as_ref().map(enrichment::Asked::object));
+                lines(objects)
+            } else {
+                let asked = asked.map(|asked| format!("{:<12}{}\n", "database", asked.line()));
+                summary(&config, &warnings) + &asked.unwrap_or_default()
+            };
+            (text, code)
+        }
         Err(problems) if args.json => (lines(broken(&problems)), exit::CONFIG_INVALID),
         Err(problems) => (format!("{}{problems}\n", warned(&problems.warnings)), exit::CONFIG_INVALID),
     };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 
 use super::arguments::event_id;
 use super::config::ConfigArg;
@@ -18,6 +19,7 @@ use crate::admin::explain::{Explained, Explanation, Wanted};
 use crate::config::{self, Config};
 use crate::daemon::{dictionary, planner};
 use crate::deliver::client::Sender;
+use crate::directory::Directory;
 use crate::event::{EventId, EventType};
 use crate::intake::{Came, Judged, Planner};
 use crate::session::{Meaningless, Untold};
@@ -104,6 +106,8 @@ struct Rehearsal<'c> {
     meant: Vec<(&'c config::Endpoint, Sender)>,
     store: MemoryStore,
     planner: Planner,
+    /// What is known of users, and where a database is asked for it.
+    users: Option<(Arc<Directory>, Runtime)>,
     now: Timestamp,
 }
 
@@ -120,8 +124,13 @@ impl<'c> Rehearsal<'c> {
         }
         let store = MemoryStore::default();
         let bells: Vec<_> = config.endpoints.iter().map(|_| Arc::default()).collect();
-        let planner = planner(config, &bells, &store)?;
-        Ok(Self { config, meant, store, planner, now: Timestamp::now() })
+        let directory = config.users.as_ref().map(|users| Arc::new(Directory::new(users)));
+        let planner = planner(config, &bells, &store)?.enriched(config.enrichment.clone(), directory.clone());
+        let users = match directory {
+            Some(directory) => Some((directory, Builder::new_current_thread().enable_all().build()?)),
+            None => None,
+        };
+        Ok(Self { config, meant, store, planner, users, now: Timestamp::now() })
     }
 
     fn packets(&self, file: &Path, client: Option<&str>, printer: &Printer) -> anyhow::Result<u8> {
@@ -195,10 +204,14 @@ impl<'c> Rehearsal<'c> {
         let id = event["id"].as_str().context("its `id` is no text")?;
         let id = event_id(id)?;
         printer.event(event);
+        let mut sent = json.to_vec();
+        if let Some((directory, runtime)) = &self.users {
+            runtime.block_on(directory.join(std::iter::once(&mut sent)));
+        }
         for (own, sender) in &self.meant {
             let options = &own.delivery;
             let Some(judged) = judged.iter().find(|judged| judged.endpoint == options.name) else { continue };
-            let explained = Explained::of(judged, options, sender, (id, kind), json, self.now).asks_first(options);
+            let explained = Explained::of(judged, options, sender, (id, kind), &sent, self.now).asks_first(options);
             printer.endpoint(&explained)?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use crate::deliver::client::Sender;
 use crate::deliver::endpoint::Delivery;
 use crate::deliver::options::Order;
 use crate::deliver::view::View;
+use crate::directory::Directory;
 use crate::intake::Route;
 use crate::store::Store;
 use crate::store::bell::Bell;
@@ -30,6 +31,8 @@ pub(super) struct House {
     pub(super) store: Arc<dyn Store>,
     /// To the writer.
     pub(super) reports: Channel<Report>,
+    /// What is known of users, where events may lack it.
+    pub(super) directory: Option<Arc<Directory>>,
     /// Where tasks run.
     pub(super) runtime: Handle,
     /// Where connections are served of receivers that may keep their thread busy.
@@ -76,8 +79,8 @@ impl Prepared {
             bell: Arc::clone(&bell),
             sender: sender.clone(),
         };
-        let House { node, store, reports, runtime, aside } = house.clone();
-        let delivery = Delivery { options, id, node, store, bell, reports, view, sender, aside };
+        let House { node, store, reports, directory, runtime, aside } = house.clone();
+        let delivery = Delivery { options, id, node, store, bell, reports, directory, view, sender, aside };
         let (stop, stopped) = watch::channel(false);
         let ended = runtime.spawn(delivery.run(stopped, GRACE));
         Task { endpoint, known, stop, ended }

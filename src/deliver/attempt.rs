@@ -126,6 +126,9 @@ impl Delivery {
 
     /// Sends what was read, in parts where the receiver wants it so. Says whether the receiver can be sent more.
     async fn send(&self, sender: &Sender, mut loaded: Vec<Loaded>, made: &mut Made, dice: f64) -> bool {
+        if let Some(directory) = &self.directory {
+            directory.join(loaded.iter_mut().map(|one| &mut one.json)).await;
+        }
         let mut course = Course::new(loaded.len());
         let before = made.requests.len();
         while let Some(part) = course.next() {

@@ -29,6 +29,7 @@ use super::health::Health;
 use super::options::EndpointOptions;
 use super::pace::Pace;
 use super::view::View;
+use crate::directory::Directory;
 use crate::store::bell::{Begun, Bell};
 use crate::store::queue::{self, Place};
 use crate::store::records::{self, EndpointId, EventNumber, Pending};
@@ -63,6 +64,8 @@ pub struct Delivery {
     pub reports: Channel<Report>,
     /// What operators see.
     pub view: Arc<View>,
+    /// What is known of users, where events may lack it.
+    pub directory: Option<Arc<Directory>>,
     /// The endpoint's HTTP client.
     pub sender: Sender,
     /// Where the connections are served of receivers that have not answered yet, or let the last attempt run into its deadline.

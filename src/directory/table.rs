@@ -19,7 +19,7 @@ pub const MAX_ROWS: usize = 1_000_000;
 pub const MAX_ROW: usize = 16 * 1024;
 
 /// The most columns: more than anybody wants to be told with every login.
-const MAX_COLUMNS: usize = 128;
+pub(super) const MAX_COLUMNS: usize = 128;
 
 /// What users are found by.
 const NAMES: [&str; 2] = ["name", "username"];
@@ -251,29 +251,10 @@ impl<'c> Making<'c> {
                 None => take(second)?,
             };
             let mac = take(MAC)?;
-            self.clean(&mut object, true);
+            clean(&mut object, true, &mut self.left_out);
             self.row(line, name.as_deref(), mac.as_deref(), &object)?;
         }
         Ok(())
-    }
-
-    /// Takes out what is empty, and what is not to be told.
-    fn clean(&mut self, object: &mut Map<String, Value>, is_top: bool) {
-        object.retain(|key, value| {
-            if names_secret(key) || (is_top && is_left_out(key)) {
-                self.left_out.insert(key.clone());
-                return false;
-            }
-            match value {
-                Value::Null => false,
-                Value::String(text) => !text.is_empty(),
-                Value::Object(inside) => {
-                    self.clean(inside, false);
-                    !inside.is_empty()
-                }
-                _ => true,
-            }
-        });
     }
 
     fn row(
@@ -315,13 +296,32 @@ impl<'c> Making<'c> {
     }
 }
 
+/// Takes out what is empty, and what is not to be told, whose names are noted.
+pub(super) fn clean(object: &mut Map<String, Value>, is_top: bool, left_out: &mut BTreeSet<String>) {
+    object.retain(|key, value| {
+        if names_secret(key) || (is_top && is_left_out(key)) {
+            left_out.insert(key.clone());
+            return false;
+        }
+        match value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Object(inside) => {
+                clean(inside, false, left_out);
+                !inside.is_empty()
+            }
+            _ => true,
+        }
+    });
+}
+
 /// Said by events themselves, or secret by its name, or by a part of it.
-fn is_left_out(title: &str) -> bool {
+pub(super) fn is_left_out(title: &str) -> bool {
     OF_USERS.contains(&title) || title.split('.').any(names_secret)
 }
 
 /// Sets a value where a dotted name leads to; no name leads through another one's value.
-fn put(facts: &mut Map<String, Value>, path: &[String], value: Value) {
+pub(super) fn put(facts: &mut Map<String, Value>, path: &[String], value: Value) {
     match path {
         [last] => {
             facts.insert(last.clone(), value);

@@ -25,7 +25,7 @@ impl Planner {
         let address = event.source.address.filter(|_| D::OF_PACKETS);
         let (mut added, venue) = self.enrichment.of(&subject, address);
         if let Some(directory) = &self.directory {
-            added.known = directory.known(Who { name: subject.user, mac: subject.mac });
+            added.known = directory.known(Who { name: subject.user, realm: subject.realm, mac: subject.mac });
         }
         if let (EventType::AuthAccept, Some(venue)) = (event.kind, venue.and_then(|venue| venue.id.as_deref())) {
             added.visits = self.visit(plan, &subject, venue, now)?;

@@ -35,6 +35,8 @@ fn params_of(name: &str) -> CertificateParams {
 
 impl Authority {
     pub fn new(name: &str) -> Self {
+        // There are two in the tree.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

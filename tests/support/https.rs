@@ -78,6 +78,8 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         change(&mut params);
         let certificate = params.signed_by(&key, &self.0).expect("the authority signs");
+        // There are two in the tree.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         ServerConfig::builder_with_protocol_versions(versions)
             .with_no_client_auth()
             .with_single_cert(

@@ -13,13 +13,29 @@ use crate::template::{Facts, Place, Template};
 pub(super) const EXAMPLE: &str = include_str!("../../../examples/radhook.toml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-/// The example with every setting switched on that stands there commented out.
+/// Where the example begins to tell of the database that users may stand in, which excludes their file.
+const DATABASE: &str = "# Or in a database";
+
+/// The example with every setting switched on that stands there commented out, but for the database of users.
 pub(super) fn all_settings() -> String {
+    let (before, behind) = EXAMPLE.split_once(DATABASE).unwrap();
+    let (_, behind) = behind.split_once("\n\n").unwrap();
+    switched_on(&format!("{before}\n{behind}"))
+}
+
+/// The same with the database in place of the file.
+fn all_settings_with_a_database() -> String {
+    let (before, behind) = EXAMPLE.split_once(DATABASE).unwrap();
+    let (before, _) = before.split_once("#[users]").unwrap();
+    switched_on(&format!("{before}\n#[users]\n{DATABASE}{behind}"))
+}
+
+fn switched_on(example: &str) -> String {
     let switch_on = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => format!("{setting}\n"),
         _ => format!("{line}\n"),
     };
-    EXAMPLE.lines().map(switch_on).collect()
+    example.lines().map(switch_on).collect()
 }
 
 /// A directory with the files that the example names.
@@ -34,6 +50,7 @@ pub(super) fn example_directory() -> TempDir {
         ("password", "correct horse battery\n"),
         ("token", "0123456789abcdef\n"),
         ("users.csv", "name,email\nalice,alice@example.org\n"),
+        ("users-database", "postgres://radhook:hunter2@10.0.0.5/hotel\n"),
         ("corporate-ca.pem", &certificate.cert.pem()),
         ("iacbox.json", include_str!("../../../examples/iacbox.json")),
     ] {
@@ -80,21 +97,25 @@ fn the_example_loads_as_it_stands_and_with_every_setting_switched_on() {
     read_example(EXAMPLE).0.unwrap();
     let config = read_example(&all_settings()).0.unwrap();
     assert_eq!(config.endpoints.len(), 10);
+    assert!(config.users.is_some_and(|users| users.file.is_some() && users.database.is_none()));
+    let other = read_example(&all_settings_with_a_database()).0.unwrap();
+    assert!(other.users.is_some_and(|users| users.file.is_none() && users.database.is_some()));
     assert_eq!(&*config.node, "radhook-1");
     assert!(config.admin.token.is_some() && config.endpoints[0].delivery.ca.is_some());
 }
 
 #[test]
 fn every_key_of_the_schema_stands_in_the_example() {
-    let (_, known, table) = read_example(&all_settings());
+    let (_, _, table) = read_example(&all_settings());
+    let (_, known, other) = read_example(&all_settings_with_a_database());
     assert!(known.len() > 40, "{known:?}");
-    let missing: Vec<_> = known.iter().filter(|path| !holds(&table, path)).collect();
+    let missing: Vec<_> = known.iter().filter(|path| !holds(&table, path) && !holds(&other, path)).collect();
     assert!(missing.is_empty(), "not in examples/radhook.toml: {missing:?}");
 }
 
 #[test]
 fn every_key_of_the_schema_stands_in_the_page_under_its_table() {
-    let (_, known, _) = read_example(&all_settings());
+    let (_, known, _) = read_example(&all_settings_with_a_database());
     let row = |path: &&String| {
         let (table, key) = path.split_once('.').unwrap_or(("Top level", path));
         let section = PAGE
@@ -114,7 +135,7 @@ fn every_key_of_the_schema_stands_in_the_page_under_its_table() {
 
 #[test]
 fn the_page_has_no_row_for_a_key_that_the_schema_does_not_know() {
-    let (_, known, _) = read_example(&all_settings());
+    let (_, known, _) = read_example(&all_settings_with_a_database());
     for section in PAGE.split("\n## ").skip(1) {
         let title = section.lines().next().unwrap();
         let table = title.trim_matches(['[', ']']);

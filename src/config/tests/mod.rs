@@ -7,6 +7,7 @@ mod loading;
 mod properties;
 mod refusals;
 mod templates;
+mod users;
 
 use std::ffi::OsString;
 use std::path::Path;
