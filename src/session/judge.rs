@@ -35,9 +35,8 @@ pub fn judge(record: Option<&Record>, meaning: &Meaning<'_>, status: Status, nas
     let happened_at = meaning.happened_at.as_millisecond();
     let begins = began(facts, meaning.happened_at, status).as_millisecond();
     let untold = if record.stopped { Move::AfterStop } else { Move::Late };
-    // What was sent again is what it was; and what happened before this session began is of one before.
-    let is_before = !record.ahead && happened_at.saturating_add(ROUNDED) < record.started_at;
-    if record.was_untold(meaning) || is_before {
+    // What was sent again is what it was.
+    if record.was_untold(meaning) || record.began_after(meaning) {
         return untold;
     }
     let is_behind = |slack: i64| begins > record.seen_at.saturating_add(slack);
@@ -88,6 +87,12 @@ fn goes(record: &Record, happened_at: i64) -> Move {
 }
 
 impl Record {
+    /// Whether a packet happened before this session began: it is of one before, under the same id.
+    pub(super) fn began_after(&self, meaning: &Meaning<'_>) -> bool {
+        let happened_at = meaning.happened_at.as_millisecond();
+        !self.ahead && happened_at.saturating_add(ROUNDED) < self.started_at
+    }
+
     /// Why it is over when another session begins under its key.
     pub(super) fn gives_way(&self, nas_gone_at: Option<i64>) -> Why {
         if nas_gone_at.is_some_and(|gone| self.seen_at < gone) { Why::NasReboot } else { Why::IdReused }

@@ -44,7 +44,10 @@ pub(super) fn tell<'a>(
     let mut record = match (to, before) {
         (Move::Late | Move::AfterStop, Some(before)) => {
             let mut record = before.clone();
-            record.hears(received_at);
+            // What is of a session before says nothing of how this one is.
+            if !before.began_after(meaning) {
+                record.hears(received_at);
+            }
             record.leaves_untold(meaning);
             if let Some(card) = &mut record.card {
                 card.fill(Card::after(None, meaning, exchange));

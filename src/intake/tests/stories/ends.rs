@@ -29,6 +29,18 @@ fn a_session_whose_interims_stay_away_for_three_intervals_is_lost() {
 }
 
 #[test]
+fn what_is_sent_again_of_a_session_before_is_no_sign_of_life() {
+    let mut stage = Stage::new();
+    let stop = packet(STOP).at(200).time(200).dated(200);
+    stage.take(packet(START)).take(packet(STOP).at(100).time(100)).take(stop.clone());
+    let interim = |at: i64| packet(INTERIM).at(at).time((at - 3_000).cast_unsigned()).dated(at);
+    stage.take(interim(3_300)).take(interim(3_600)).take(stop.at(3_700).by("elsewhere")).wait(4_499);
+    assert_eq!(stage.told().last().unwrap(), "update");
+    stage.wait(4_500);
+    assert_eq!(stage.told().last().unwrap(), "lost");
+}
+
+#[test]
 fn an_interim_out_of_turn_does_not_shorten_the_grace() {
     let mut stage = Stage::new();
     stage.take_all(interims(600)).take(packet(INTERIM).at(605).time(605).octets(605, 0)).wait(1_500);
