@@ -1,12 +1,10 @@
 //! `count`: how often what an endpoint asked for came, by key, over restarts.
 
+use super::overdue;
 use super::plan::forgiving;
 use crate::route::Count;
 use crate::store::records::{self, EndpointId};
 use crate::store::{Draft, Store, StoreError};
-
-/// How many are looked at in one go.
-const LOOKS_AT_ONCE: usize = 2_000;
 
 /// How many there are with the one of this key.
 pub(super) fn with_this(
@@ -39,18 +37,16 @@ pub(super) fn came(
 
 /// Forgets what does not count any more.
 pub(super) fn forget(draft: &mut Draft<'_>, store: &dyn Store, now: i64) -> Result<(), StoreError> {
-    let to = records::counted_end(now.saturating_add(1), 0, &[0; 16]);
-    for (key, _) in store.range(&records::counted_end(i64::MIN, 0, &[0; 16]), &to, LOOKS_AT_ONCE)? {
-        if let Some((endpoint, of)) = records::read_counted_end(&key) {
-            let counted = records::counted(endpoint, &of);
-            let ends = forgiving(draft.read::<Vec<i64>>(&counted))?.unwrap_or_default();
-            let left: Vec<i64> = ends.into_iter().filter(|end| *end > now).collect();
-            match left.is_empty() {
-                true => draft.delete(counted),
-                false => draft.write(counted, &left),
-            }
+    let end = |at| records::counted_end(at, 0, &[0; 16]);
+    overdue::look_through(draft, store, (end(i64::MIN), end(now.saturating_add(1))), |draft, key| {
+        let Some((endpoint, of)) = records::read_counted_end(key) else { return Ok(()) };
+        let counted = records::counted(endpoint, &of);
+        let ends = forgiving(draft.read::<Vec<i64>>(&counted))?.unwrap_or_default();
+        let left: Vec<i64> = ends.into_iter().filter(|end| *end > now).collect();
+        match left.is_empty() {
+            true => draft.delete(counted),
+            false => draft.write(counted, &left),
         }
-        draft.delete(key);
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -1,5 +1,6 @@
 //! Logins that wait for their session: an accept is kept for a while under what its session will say too.
 
+use super::overdue;
 use super::plan::forgiving;
 use crate::event::{EventId, Limits};
 use crate::session::{self, LoginKey};
@@ -9,9 +10,6 @@ use crate::store::{Draft, Store, StoreError};
 /// How long a login waits for its session. A session begins within seconds of its accept; a day covers accounting that
 /// was spooled through an outage.
 const KEEP_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// How many are looked at in one go, so that a morning's logins do not hold up the writer the next morning.
-const LOOKS_AT_ONCE: usize = 2_000;
 
 /// The login kept under the first of these keys that has one.
 pub(super) fn find(draft: &Draft<'_>, keys: &[LoginKey]) -> Result<Option<session::Login>, StoreError> {
@@ -34,16 +32,13 @@ pub(super) fn keep(draft: &mut Draft<'_>, keys: &[LoginKey], event: EventId, lim
 
 /// Forgets logins whose time is over.
 pub(super) fn forget(draft: &mut Draft<'_>, store: &dyn Store, now: i64) -> Result<(), StoreError> {
-    let (from, to) = (records::login_end(i64::MIN, &[0; 16]), records::login_end(now.saturating_add(1), &[0; 16]));
-    for (key, _) in store.range(&from, &to, LOOKS_AT_ONCE)? {
-        if let Some((_, login)) = records::read_login_end(&key) {
-            // One that was renewed since has a later end of its own.
-            match forgiving(draft.read::<Login>(&records::login(&login)))? {
-                Some(kept) if kept.until > now => {}
-                _ => draft.delete(records::login(&login)),
-            }
+    let end = |at| records::login_end(at, &[0; 16]);
+    overdue::look_through(draft, store, (end(i64::MIN), end(now.saturating_add(1))), |draft, key| {
+        let Some((_, login)) = records::read_login_end(key) else { return Ok(()) };
+        let kept = records::login(&login);
+        if forgiving(draft.read::<Login>(&kept))?.is_none_or(|kept| kept.until <= now) {
+            draft.delete(kept);
         }
-        draft.delete(key);
-    }
-    Ok(())
+        Ok(())
+    })
 }

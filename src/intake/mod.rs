@@ -14,6 +14,7 @@ mod house;
 mod logins;
 mod offer;
 mod once;
+mod overdue;
 pub mod plan;
 pub mod replay;
 mod room;

@@ -188,7 +188,7 @@ impl Format {
         matches!(self, Self::Dialect(Dialect::IacBox)).then_some(dialect::iacbox::NAMES)
     }
 
-    /// Whether the body is written by a template of the operator's: must be, may be, or may not be.
+    /// Whether the operator may write the body by a template; with `template` they must.
     pub fn takes_body(self) -> bool {
         matches!(self, Self::Template | Self::Dialect(Dialect::IacBox))
     }

@@ -32,7 +32,7 @@ impl Templates {
     /// One event as a request of its own. `json` is the event as it is stored.
     pub fn one(&self, format: Format, json: Vec<u8>) -> Result<Rendered, RenderError> {
         if self.url.is_none() && self.headers.is_empty() && self.body.is_none() {
-            return self.named(format.one(json)?);
+            return Ok(self.named(format.one(json)?));
         }
         let event: Value = serde_json::from_slice(&json)?;
         let facts = match format {
@@ -57,23 +57,23 @@ impl Templates {
                 rendered.headers.push((name.clone(), value));
             }
         }
-        self.named(rendered)
+        Ok(self.named(rendered))
     }
 
     /// A batch of events, also of a single one, each as it is stored. Only the body can be of all of them.
     pub fn many(&self, format: Format, events: &[impl AsRef<[u8]>]) -> Result<Rendered, RenderError> {
-        let Some(body) = &self.body else { return self.named(format.many(events)?) };
+        let Some(body) = &self.body else { return Ok(self.named(format.many(events)?)) };
         let read = |json: &_| serde_json::from_slice(AsRef::<[u8]>::as_ref(json)).map(Arc::new);
         let events = events.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let written = body.render(&Facts::of_several(events))?;
-        self.named(Rendered::new(written.into_bytes(), kind_of(body.place())))
+        Ok(self.named(Rendered::new(written.into_bytes(), kind_of(body.place()))))
     }
 
-    fn named(&self, mut rendered: Rendered) -> Result<Rendered, RenderError> {
+    fn named(&self, mut rendered: Rendered) -> Rendered {
         if let Some(content_type) = &self.content_type {
             rendered.content_type = content_type.clone();
         }
-        Ok(rendered)
+        rendered
     }
 }
 

@@ -342,7 +342,11 @@ pub fn once_end(at: i64, endpoint: EndpointId, of: &[u8; 16]) -> Key {
 
 /// The parts of a [`once_end`] key.
 pub fn read_once_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
-    let rest = key.strip_prefix(b"F")?.get(8..)?;
+    read_end(b'F', key)
+}
+
+fn read_end(letter: u8, key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
+    let rest = key.strip_prefix(&[letter])?.get(8..)?;
     let (endpoint, of) = rest.split_first_chunk::<4>()?;
     Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
 }
@@ -359,9 +363,7 @@ pub fn counted_end(at: i64, endpoint: EndpointId, of: &[u8; 16]) -> Key {
 
 /// The parts of a [`counted_end`] key.
 pub fn read_counted_end(key: &[u8]) -> Option<(EndpointId, [u8; 16])> {
-    let rest = key.strip_prefix(b"d")?.get(8..)?;
-    let (endpoint, of) = rest.split_first_chunk::<4>()?;
-    Some((EndpointId::from_be_bytes(*endpoint), of.try_into().ok()?))
+    read_end(b'd', key)
 }
 
 /// The event in a [`pending`], [`dead`] or [`done`] key.

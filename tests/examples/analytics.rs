@@ -33,7 +33,7 @@ fn sessions_arrive_hundreds_at_a_time_and_nobody_is_known_by_them() {
     // Nothing waits for the minute to be over: the batch is full.
     let asked = receiver.wait_until_asked(1);
     let request = &asked[0];
-    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/v1/tables/wifi_sessions/rows"));
+    assert_eq!((request.method.as_str(), request.uri.to_string().as_str()), ("POST", "/v1/tables/wifi_sessions/rows"));
     assert_eq!((request.header("content-encoding"), request.header("content-type")), ("gzip", "application/json"));
     assert_eq!(request.header("authorization"), format!("Bearer {TOKEN}"));
     let mut text = String::new();

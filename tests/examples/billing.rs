@@ -52,7 +52,7 @@ fn usage_is_told_in_order_once_and_for_as_long_as_it_takes() {
         .collect();
     assert_eq!(figures, [(15.0, 0.71, false), (22.5, 5.0, true)]);
     for (request, body) in taken.iter().zip(&bodies) {
-        assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/api/usage"));
+        assert_eq!((request.method.as_str(), request.uri.to_string().as_str()), ("POST", "/api/usage"));
         assert_eq!(request.header("authorization"), format!("Bearer {TOKEN}"));
         assert_eq!(Some(request.header("idempotency-key")), body["usage_id"].as_str());
         assert_eq!(Some(request.header("x-usage-of")), body["session"].as_str());

@@ -21,7 +21,7 @@ fn the_badge_of_whoever_has_left_is_taken_back() {
     ]);
     let asked = receiver.wait_until_asked(1);
     assert_eq!(asked[0].method, "DELETE");
-    assert_eq!(asked[0].target, "/v1/badges/al%2Fice%3F?reason=User-Request");
+    assert_eq!(asked[0].uri, "/v1/badges/al%2Fice%3F?reason=User-Request");
     assert_eq!(asked[0].header("authorization"), format!("Bearer {TOKEN}"));
 
     // Whose access point begins anew is lost, and no stop says so.
@@ -30,7 +30,7 @@ fn the_badge_of_whoever_has_left_is_taken_back() {
         "Acct-Status-Type = Accounting-On, NAS-Identifier = ap, NAS-IP-Address = 192.0.2.1".to_owned(),
     ]);
     let asked = receiver.wait_until_asked(2);
-    assert_eq!(asked[1].target, "/v1/badges/carol?reason=NAS-Reboot");
+    assert_eq!(asked[1].uri, "/v1/badges/carol?reason=NAS-Reboot");
     site.wait_until("all is settled", |status| status.endpoint("door").delivered == 2);
     assert_eq!(receiver.asked().len(), 2);
 }

@@ -31,7 +31,7 @@ fn who_comes_and_goes_is_told_by_venue_and_without_a_name() {
     }
     let of = |venue: &str| -> Vec<Value> {
         let target = format!("/api/occupancy/{venue}");
-        asked.iter().filter(|request| request.target == target).map(super::support::scripted::Asked::json).collect()
+        asked.iter().filter(|request| request.uri == *target).map(super::support::scripted::Asked::json).collect()
     };
     let told = |body: &Value| (body["venue"].clone(), body["change"].clone(), body["minutes"].clone());
     let (lobby, library) = (of("888"), of("889"));

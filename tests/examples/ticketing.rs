@@ -21,7 +21,7 @@ fn the_fifth_reject_of_a_device_opens_a_ticket_and_the_sixth_none() {
     assert!(!site.login(USER, "wrong", MAC));
     assert!(!site.login(USER, "wrong", MAC));
     let [asked] = &receiver.wait_until_asked(1)[..] else { panic!("one ticket") };
-    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/api/v2/tickets"));
+    assert_eq!((asked.method.as_str(), asked.uri.to_string().as_str()), ("POST", "/api/v2/tickets"));
     assert_eq!(asked.header("x-correlation-id"), "radius-aabbccddeeff");
     // base64 of radhook:sixteen-bytes-or-more
     assert_eq!(asked.header("authorization"), "Basic cmFkaG9vazpzaXh0ZWVuLWJ5dGVzLW9yLW1vcmU=");

@@ -13,7 +13,7 @@ fn the_first_login_of_a_day_becomes_one_mail_and_who_has_no_address_gets_none() 
     });
     assert!(site.login(USER, PASSWORD, MAC));
     let [asked] = &receiver.wait_until_asked(1)[..] else { panic!("one mail") };
-    assert_eq!((asked.method.as_str(), asked.target.as_str()), ("POST", "/api/v1/mails"));
+    assert_eq!((asked.method.as_str(), asked.uri.to_string().as_str()), ("POST", "/api/v1/mails"));
     assert_eq!(asked.header("authorization"), format!("Bearer {TOKEN}"));
     assert_eq!(asked.header("content-type"), "application/json");
     let mut mail = asked.json();

@@ -17,9 +17,7 @@ use super::verbs::wait_until;
 pub struct Asked {
     /// Its method.
     pub method: Method,
-    /// Its path, and its query where there is one, as they stood in it.
-    pub target: String,
-    /// The same, read.
+    /// Its path, and its query where there is one.
     pub uri: Uri,
     /// Its headers.
     pub headers: HeaderMap,
@@ -97,7 +95,7 @@ impl Scripted {
 }
 
 async fn answer(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
-    let asked = Asked { method, target: uri.to_string(), uri, headers, body };
+    let asked = Asked { method, uri, headers, body };
     let answer = (shared.script)(&asked);
     shared.asked.lock().expect("nobody panics with it").push(asked);
     answer
