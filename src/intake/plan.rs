@@ -365,8 +365,7 @@ pub(super) fn keep(
     event: &Event<'_, impl Serialize>,
     fact: &Fact,
 ) -> Result<EventNumber, StoreError> {
-    let number = plan.draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
-    plan.draft.write(records::NEXT_EVENT.to_vec(), &(number + 1));
+    let number = plan.draft.number_event()?;
     let received_at = fact.received_at.as_millisecond();
     let head = EventHead { id: event.id, kind: event.kind, received_at, base: fact.base };
     let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");

@@ -1,8 +1,8 @@
 //! Forgetting events at once, whatever became of them: because of the person they are about.
 
 use super::exchanges::Kept;
-use super::records::{self, EndpointId, EndpointRecord, EventNumber, EventRecord, Pending, Tally};
-use super::{Draft, Key, StoreError, history};
+use super::records::{self, EndpointId, EventNumber, EventRecord, Pending, Tally};
+use super::{Draft, StoreError, history};
 
 /// An endpoint: its name and number.
 pub type Endpoint<'n> = (&'n str, EndpointId);
@@ -30,7 +30,7 @@ pub fn event(
             if let Some(next) = delivery.next {
                 free(draft, *id, next, now)?;
             }
-            count(draft, records::endpoint(name), |tally| {
+            count(draft, (name, *id), |tally| {
                 tally.received -= 1;
                 tally.pending -= 1;
             })?;
@@ -40,7 +40,7 @@ pub fn event(
         let dead = records::dead(*id, number);
         if draft.get(&dead)?.is_some() {
             draft.delete(dead);
-            count(draft, records::endpoint(name), |tally| {
+            count(draft, (name, *id), |tally| {
                 tally.received -= 1;
                 tally.dead -= 1;
             })?;
@@ -71,10 +71,7 @@ fn free(draft: &mut Draft<'_>, endpoint: EndpointId, event: EventNumber, now: i6
     Ok(())
 }
 
-fn count(draft: &mut Draft<'_>, key: Key, change: impl FnOnce(&mut Tally)) -> Result<(), StoreError> {
-    if let Some(mut endpoint) = draft.read::<EndpointRecord>(&key)? {
-        change(&mut endpoint.tally);
-        draft.write(key, &endpoint);
-    }
+fn count(draft: &mut Draft<'_>, (name, id): Endpoint<'_>, change: impl FnOnce(&mut Tally)) -> Result<(), StoreError> {
+    draft.tally(id, name)?.map(change);
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
+mod absent;
 pub mod bell;
 pub mod check;
 mod commit;

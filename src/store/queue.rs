@@ -296,13 +296,11 @@ impl<'d, 'a> Queue<'d, 'a> {
     }
 
     fn count(&mut self, change: impl FnOnce(&mut Tally)) -> Result<(), StoreError> {
-        let key = records::endpoint(self.name);
-        let mut record = self
-            .draft
-            .read::<EndpointRecord>(&key)?
-            .ok_or_else(|| StoreError::Record { key: key.clone(), what: "endpoint not registered".to_owned() })?;
-        change(&mut record.tally);
-        self.draft.write(key, &record);
+        let Some(tally) = self.draft.tally(self.id, self.name)? else {
+            let what = "endpoint not registered".to_owned();
+            return Err(StoreError::Record { key: records::endpoint(self.name), what });
+        };
+        change(tally);
         Ok(())
     }
 }

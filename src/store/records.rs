@@ -388,6 +388,9 @@ pub fn read_due(key: &[u8]) -> Option<(i64, EventNumber)> {
     Some((unordered(*at), EventNumber::from_be_bytes(event.try_into().ok()?)))
 }
 
+/// The letters of keys that are a fingerprint of sixteen octets and nothing else.
+pub(super) const FINGERPRINTED: [u8; 7] = *b"JKLSTUV";
+
 /// Signed times in bytewise order.
 pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at.cast_unsigned() ^ (1 << 63)).to_be_bytes()
@@ -486,5 +489,8 @@ mod tests {
         letters.sort_unstable();
         letters.dedup();
         assert_eq!(letters.len(), keys.len());
+        let mut fingerprints: Vec<u8> = keys.iter().filter(|key| key.len() == 17).map(|key| key[0]).collect();
+        fingerprints.sort_unstable();
+        assert_eq!(fingerprints, FINGERPRINTED);
     }
 }

@@ -22,10 +22,12 @@ use std::time::{Duration, Instant};
 use ::sled::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::absent::Absent;
 use super::layout::{Held, PIECE, RECORD_KEY, Record, VALUES_END, piece_key, pieces, value_key};
 use super::mark::Mark;
 use super::probe::try_on_copy;
 use super::quiet::quietly;
+use super::records::FINGERPRINTED;
 use super::segment::Position;
 use super::table::{Changes, Entries, Table};
 use super::{Bytes, Key, StoreError};
@@ -57,6 +59,8 @@ pub struct SledTable {
     /// A handle of sled's file, for the fdatasync that sled does not make.
     file: File,
     record: Mutex<Record>,
+    /// Unknown until the first checkpoint: to find it out means to read every key that is a fingerprint.
+    absent: Mutex<Option<Absent>>,
     blobs: AtomicU64,
 }
 
@@ -134,6 +138,7 @@ impl SledTable {
             open: Some((db, tree)),
             file,
             record: Mutex::default(),
+            absent: Mutex::default(),
             blobs: AtomicU64::new(0),
         };
         let record = match table.call(|tree| tree.get(RECORD_KEY))? {
@@ -221,6 +226,38 @@ impl SledTable {
         failed(&self.dir, format!("the value of key {key:02x?} is not whole"))
     }
 
+    fn absent(&self) -> std::sync::MutexGuard<'_, Option<Absent>> {
+        // Every change of it is whole.
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_absent(&self, key: &[u8]) -> bool {
+        self.absent().as_ref().is_some_and(|absent| absent.is_absent(key))
+    }
+
+    /// Finds out which fingerprints are held, unless that is known already and there is room for more. Nothing else may change
+    /// sled meanwhile.
+    fn know_absent(&self) -> Result<(), StoreError> {
+        let keys = match &*self.absent() {
+            Some(absent) if !absent.is_full() => return Ok(()),
+            known => known.as_ref().map_or(0, Absent::keys),
+        };
+        let mut found = Absent::with_room_for(keys);
+        for letter in FINGERPRINTED {
+            let mut held = self.tree()?.range(value_key(&[letter])..value_key(&[letter + 1])).keys();
+            while let Some(key) = self.call(|_| held.next().transpose())? {
+                found.put(&key[1..]);
+                if found.is_full() {
+                    // There are more than were thought: begin again with twice the room.
+                    *self.absent() = Some(found);
+                    return self.know_absent();
+                }
+            }
+        }
+        *self.absent() = Some(found);
+        Ok(())
+    }
+
     /// Adds one change to a batch and to the record.
     fn change(
         &self,
@@ -230,7 +267,15 @@ impl SledTable {
         value: Option<&[u8]>,
     ) -> Result<(), StoreError> {
         let place = value_key(key);
-        if let Some(old) = self.call(|tree| tree.get(&place))? {
+        let held = if self.is_absent(key) { None } else { self.call(|tree| tree.get(&place))? };
+        if let Some(absent) = &mut *self.absent() {
+            match (&held, value) {
+                (Some(_), None) => absent.remove(key),
+                (None, Some(_)) => absent.put(key),
+                _ => {}
+            }
+        }
+        if let Some(old) = held {
             let old = Held::read(&old).ok_or_else(|| self.unreadable(key))?.length();
             record.entries -= 1;
             record.bytes -= (key.len() + old) as u64;
@@ -296,6 +341,9 @@ impl Table for SledTable {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        if self.is_absent(key) {
+            return Ok(None);
+        }
         let held = self.call(|tree| tree.get(value_key(key)))?;
         held.map(|held| self.value(key, &held)).transpose()
     }
@@ -316,6 +364,7 @@ impl Table for SledTable {
     }
 
     fn checkpoint(&self, changes: &Changes, position: Position) -> Result<(), StoreError> {
+        self.know_absent()?;
         let mut record = *self.record();
         let mut batch = ::sled::Batch::default();
         let (mut keys, mut bytes) = (0, 0);
