@@ -235,7 +235,7 @@ impl Admin {
             return Err(ListError::Wrong("name the user to be forgotten".to_owned()));
         }
         let user = user_key(&wanted.user);
-        let from = cursor(wanted.after.as_deref())?.unwrap_or_else(|| vec![PERSONAL[0]]);
+        let from = cursor(wanted.after.as_deref())?.unwrap_or_else(|| Key::from([PERSONAL[0]]));
         let letter = from.first().copied().filter(|letter| PERSONAL.contains(letter));
         let letter = letter.ok_or_else(|| BadCursor::new(wanted.after.as_deref().unwrap_or_default()))?;
         let entries = self.store.range(&from, &[letter + 1], DONE_AT_ONCE)?;

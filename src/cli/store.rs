@@ -183,7 +183,7 @@ mod tests {
         };
         let store = DurableStore::open(&options).unwrap();
         let mut batch = Batch::default();
-        batch.put("a", "1");
+        batch.put("a", &b"1"[..]);
         store.commit(&batch, Durability::Durable).unwrap();
         store.close().unwrap();
         drop(store);

@@ -6,7 +6,7 @@ use super::StartError;
 use crate::exchange::Bookmark;
 use crate::source::relay::{self, Relay};
 use crate::source::{Inlet, Running, SourceError, SourceOptions, accounting, capture, detail, local};
-use crate::store::{Store, StoreError, records};
+use crate::store::{Bytes, Key, Store, StoreError, records};
 
 /// The most bookmarks of one source: a file each, of a directory tree that nobody tidies.
 const MAX_BOOKMARKS: usize = 100_000;
@@ -42,15 +42,13 @@ pub(super) fn start(
 
 /// How far a source had read.
 fn bookmarks(store: &dyn Store, source: &std::sync::Arc<str>) -> Result<Vec<Bookmark>, StoreError> {
-    let (from, mut to) = (records::bookmark(source, &[]), records::bookmark(source, &[]));
+    let from = records::bookmark(source, &[]);
     // Behind every item of this source: the separating NUL becomes its successor.
-    if let Some(last) = to.last_mut() {
-        *last = 1;
-    }
+    let to = [&from[..from.len() - 1], &[1]].concat();
     let found = store.range(&from, &to, MAX_BOOKMARKS)?;
-    let bookmark = |(key, place): (Vec<u8>, Vec<u8>)| {
+    let bookmark = |(key, place): (Key, Bytes)| {
         let item = records::read_bookmark(source, &key)?.to_vec();
-        Some(Bookmark { source: source.clone(), item, place: Some(place) })
+        Some(Bookmark { source: source.clone(), item, place: Some(place.to_vec()) })
     };
     Ok(found.into_iter().filter_map(bookmark).collect())
 }

@@ -115,7 +115,7 @@ impl Delivery {
     }
 
     fn read(&self, event: EventNumber) -> Result<Loaded, StoreError> {
-        let missing = |key: &[u8]| StoreError::Record { key: key.to_vec(), what: "is missing".to_owned() };
+        let missing = |key: &[u8]| StoreError::Record { key: key.into(), what: "is missing".to_owned() };
         let pending_key = records::pending(self.id, event);
         let pending = self.store.get(&pending_key)?.ok_or_else(|| missing(&pending_key))?;
         let event_key = records::event(event);

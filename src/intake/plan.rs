@@ -18,7 +18,7 @@ use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
 use crate::store::queue::{self, Arrival, Outcome, Queue};
-use crate::store::records::{self, EndpointId, EventHead, EventNumber, EventRecord};
+use crate::store::records::{self, EndpointId, EventHead, EventNumber};
 use crate::store::standing::Begin;
 use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions, history};
 
@@ -368,8 +368,9 @@ pub(super) fn keep(
     let number = plan.draft.number_event()?;
     let received_at = fact.received_at.as_millisecond();
     let head = EventHead { id: event.id, kind: event.kind, received_at, base: fact.base };
-    let json = serde_json::to_vec(event).expect("an event has only string keys and serialises into memory");
-    plan.draft.put(records::event(number), EventRecord { head, json }.encode());
+    let mut octets = head.begin();
+    serde_json::to_writer(&mut octets, event).expect("an event has only string keys and serialises into memory");
+    plan.draft.put(records::event(number), octets);
     let happened_at = fact.happened_at.as_millisecond();
     let told = Told { event: number, happened_at, occurrence: fact.occurrence, undated: fact.undated };
     plan.draft.write(records::told(&fact.base), &told);

@@ -116,7 +116,7 @@ impl Planner {
                 plan.draft.put(keys::of_nas(&card.nas, &key), Vec::new());
                 user.iter().for_each(|user| plan.draft.put(keys::of_user(user, &key), Vec::new()));
                 let open = plan.draft.read::<u64>(keys::OPEN_SESSIONS)?.unwrap_or(0);
-                plan.draft.write(keys::OPEN_SESSIONS.to_vec(), &(open + 1));
+                plan.draft.write(keys::OPEN_SESSIONS, &(open + 1));
             }
             self.keep(plan, &key, &mut record);
         }
@@ -143,7 +143,7 @@ impl Planner {
     /// Plans to take a session that is listed out of the indexes.
     pub(super) fn unlist(&self, plan: &mut Plan<'_>, closed: &Closed) -> Result<(), StoreError> {
         let open = plan.draft.read::<u64>(keys::OPEN_SESSIONS)?.unwrap_or(0);
-        plan.draft.write(keys::OPEN_SESSIONS.to_vec(), &open.saturating_sub(1));
+        plan.draft.write(keys::OPEN_SESSIONS, &open.saturating_sub(1));
         if let Some(card) = &closed.card {
             plan.draft.delete(keys::of_nas(&card.nas, &closed.key));
         }
@@ -213,14 +213,14 @@ impl Planner {
     ) -> Result<(), StoreError> {
         const KIND: EventType = EventType::SystemUserlimitExceeded;
         let active = change(plan.draft.read::<u64>(keys::ACTIVE_USERS)?.unwrap_or(0));
-        plan.draft.write(keys::ACTIVE_USERS.to_vec(), &active);
+        plan.draft.write(keys::ACTIVE_USERS, &active);
         let Some(max) = self.options.max_users else { return Ok(()) };
         let was_over = plan.draft.read::<bool>(keys::OVER_LIMIT)?.unwrap_or(false);
         let is_over = active > max;
         if is_over == was_over {
             return Ok(());
         }
-        plan.draft.write(keys::OVER_LIMIT.to_vec(), &is_over);
+        plan.draft.write(keys::OVER_LIMIT, &is_over);
         if is_over {
             let print = Fingerprint::new(KIND.name()).text(Some(&self.node)).number(Some(now.cast_unsigned()));
             let data = json!({ "limit": max, "active_users": active });

@@ -45,18 +45,18 @@ impl<'a> Draft<'a> {
     }
 
     /// Sets bytes.
-    pub fn put(&mut self, key: Key, bytes: Bytes) {
-        self.changes.insert(key, Some(bytes));
+    pub fn put(&mut self, key: impl Into<Key>, bytes: impl Into<Bytes>) {
+        self.changes.insert(key.into(), Some(bytes.into()));
     }
 
     /// Sets a record.
-    pub fn write<T: Serialize>(&mut self, key: Key, record: &T) {
+    pub fn write<T: Serialize>(&mut self, key: impl Into<Key>, record: &T) {
         self.put(key, records::encode(record));
     }
 
     /// Removes a key.
-    pub fn delete(&mut self, key: Key) {
-        self.changes.insert(key, None);
+    pub fn delete(&mut self, key: impl Into<Key>) {
+        self.changes.insert(key.into(), None);
     }
 
     /// The next event's number, which nobody else gets.
@@ -91,7 +91,7 @@ impl<'a> Draft<'a> {
             self.write(key, &record);
         }
         if let Some(next) = self.next_event {
-            self.write(records::NEXT_EVENT.to_vec(), &next);
+            self.write(records::NEXT_EVENT, &next);
         }
         let mut changes: Vec<_> = self.changes.into_iter().collect();
         changes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

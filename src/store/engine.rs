@@ -346,7 +346,7 @@ impl Store for Engine {
                 (view.get(key), view.freezes())
             };
             if let Some(change) = known {
-                return Ok(change.map(|value| value.to_vec()));
+                return Ok(change);
             }
             let found = self.beneath(|table| table.get(key));
             // A checkpoint that began meanwhile may have been half way through the pieces of this value.

@@ -156,7 +156,7 @@ fn checksum(salt: u64, bytes: &[u8]) -> u32 {
 pub fn encode(batch: &Batch) -> Result<Vec<u8>, StoreError> {
     let mut size = 0usize;
     for (key, value) in batch.operations() {
-        let value = value.as_ref().map_or(0, Vec::len);
+        let value = value.as_ref().map_or(0, |value| value.len());
         if key.len() > MAX_KEY {
             return Err(StoreError::TooLarge(format!("a key of {} bytes, at most {MAX_KEY} are allowed", key.len())));
         }

@@ -59,7 +59,7 @@ pub fn forget(
         }
     }
     if new_kept_from != kept_from {
-        draft.write(records::KEPT_FROM.to_vec(), &new_kept_from);
+        draft.write(records::KEPT_FROM, &new_kept_from);
     }
     Ok(given_back)
 }
@@ -121,7 +121,7 @@ pub(super) fn release(
 fn told_under(draft: &mut Draft<'_>, key: &[u8]) -> Result<Option<Told>, StoreError> {
     match draft.read::<Told>(key) {
         Err(StoreError::Record { .. }) => {
-            draft.delete(key.to_vec());
+            draft.delete(key);
             Ok(None)
         }
         other => other,

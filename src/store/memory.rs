@@ -22,7 +22,7 @@ impl Store for MemoryStore {
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Key, Bytes)>, StoreError> {
         let map = self.locked();
-        let entries = map.range(from.to_vec()..).take_while(|(key, _)| key.as_slice() < to).take(limit);
+        let entries = map.range(Key::from(from)..).take_while(|(key, _)| &***key < to).take(limit);
         Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 

@@ -16,6 +16,7 @@ mod frame;
 pub mod fs;
 pub mod history;
 mod journal;
+mod key;
 mod layout;
 mod mark;
 pub mod memory;
@@ -39,17 +40,16 @@ pub use durable::{DurableStore, Stats};
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
 pub use draft::Draft;
+pub use key::Key;
 
-/// A key: ordered bytewise. At most [`MAX_KEY`] bytes.
-pub type Key = Vec<u8>;
-
-/// What a key holds.
-pub type Bytes = Vec<u8>;
+/// What a key holds. Shared: the batch on its way to the journal, the overlay and whoever reads have the same octets.
+pub type Bytes = Arc<[u8]>;
 
 /// The longest key. Keys are built by `records` from fixed-width parts; the bound keeps a frame's arithmetic small.
 pub const MAX_KEY: usize = 1024;
@@ -202,7 +202,7 @@ pub enum StoreError {
         free: u64,
     },
     /// A record does not read as what its key says.
-    #[error("record {key:02x?}: {what}")]
+    #[error("record {key:x}: {what}")]
     Record {
         /// The record's key.
         key: Key,

@@ -313,7 +313,7 @@ pub fn register(draft: &mut Draft<'_>, name: &str) -> Result<EndpointId, StoreEr
     }
     let highest = draft.read::<EndpointId>(LAST_ENDPOINT)?;
     let id = highest.map_or(0, |id| id + 1);
-    draft.write(LAST_ENDPOINT.to_vec(), &id);
+    draft.write(LAST_ENDPOINT, &id);
     draft.write(key, &EndpointRecord { id, tally: Tally::default() });
     Ok(id)
 }

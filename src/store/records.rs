@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use super::exchanges::Kept;
 #[cfg(doc)]
 use super::standing::Standing;
-use super::{Key, StoreError};
+use super::{Bytes, Key, StoreError};
 #[cfg(doc)]
 use crate::event::Told;
 use crate::event::{EventId, EventType, Limits};
@@ -49,6 +49,9 @@ const VERSION: u8 = 3;
 /// Records of this version and those before it lack the fields that were added since, which all stand at a record's end. Zero, absent, false and
 /// empty are written as one zero octet each, so that such a record with [`PADDING`] behind it reads as the present one.
 const UNPADDED: u8 = 2;
+
+/// Records of up to so many octets, which are nearly all, are written where there is room already.
+const ROOM: usize = 512;
 
 /// More zero octets than fields were added to any record.
 const PADDING: [u8; 64] = [0; 64];
@@ -87,6 +90,18 @@ pub struct EventHead {
     /// The id of the fact's first occurrence: its `T` key.
     pub base: [u8; 16],
 }
+
+impl EventHead {
+    /// The bytes of an [`EventRecord`] up to its JSON, which belongs right behind them.
+    pub fn begin(&self) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(USUAL_EVENT);
+        octets.push(VERSION);
+        encode_into(octets, self)
+    }
+}
+
+/// An event usually takes less.
+const USUAL_EVENT: usize = 1_536;
 
 /// An endpoint in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,7 +234,7 @@ pub fn shorten(reason: &str) -> String {
 }
 
 pub(super) fn key(kind: u8, parts: &[&[u8]]) -> Key {
-    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    let mut key = Key::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     key.push(kind);
     parts.iter().for_each(|part| key.extend_from_slice(part));
     key
@@ -401,8 +416,16 @@ pub(super) fn unordered(at: [u8; 8]) -> i64 {
 }
 
 /// A record's bytes.
-pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
-    postcard::to_extend(record, vec![VERSION]).expect("plain records always serialise into memory")
+pub fn encode<T: Serialize>(record: &T) -> Bytes {
+    let mut room = [VERSION; ROOM];
+    match postcard::to_slice(record, &mut room[1..]).map(|written| written.len()) {
+        Ok(length) => room[..=length].into(),
+        Err(_) => encode_into(vec![VERSION], record).into(),
+    }
+}
+
+fn encode_into<T: Serialize>(octets: Vec<u8>, record: &T) -> Vec<u8> {
+    postcard::to_extend(record, octets).expect("plain records always serialise into memory")
 }
 
 /// Reads a record's bytes.
@@ -421,10 +444,10 @@ pub fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreE
 
 impl EventRecord {
     /// Its bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = encode(&self.head);
+    pub fn encode(&self) -> Bytes {
+        let mut bytes = self.head.begin();
         bytes.extend_from_slice(&self.json);
-        bytes
+        bytes.into()
     }
 
     /// Reads its bytes.
@@ -445,7 +468,7 @@ fn open<'a, T: DeserializeOwned>(key: &[u8], bytes: &'a [u8]) -> Result<(T, &'a 
 }
 
 fn unreadable(key: &[u8], what: String) -> StoreError {
-    StoreError::Record { key: key.to_vec(), what }
+    StoreError::Record { key: key.into(), what }
 }
 
 #[cfg(test)]
@@ -476,7 +499,7 @@ mod tests {
             once_end(0, 0, &of),
             counted(0, &of),
             counted_end(0, 0, &of),
-            NEXT_EVENT.to_vec(),
+            NEXT_EVENT.into(),
             sessions::of_nas(&of, &of),
             sessions::of_user(&of, &of),
             sessions::person(&of),

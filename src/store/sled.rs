@@ -164,7 +164,7 @@ impl SledTable {
     /// Reads everything and compares it with the checkpoint's record.
     pub(super) fn count(&self) -> Result<(), StoreError> {
         let mut counted = Record { position: self.position(), ..Record::default() };
-        let mut from = vec![];
+        let mut from = Key::default();
         loop {
             let mut read = 0;
             for entry in self.range(&from, &[0xff; super::MAX_KEY + 1]).take(STEP) {
@@ -210,14 +210,14 @@ impl SledTable {
     /// The value of an entry as sled holds it.
     fn value(&self, key: &[u8], held: &[u8]) -> Result<Bytes, StoreError> {
         match Held::read(held).ok_or_else(|| self.unreadable(key))? {
-            Held::Inline(value) => Ok(value.to_vec()),
+            Held::Inline(value) => Ok(value.into()),
             Held::Pieces(length) => {
                 let mut value = Vec::with_capacity(length);
                 for number in 0..length.div_ceil(PIECE) {
                     let piece = self.call(|tree| tree.get(piece_key(key, number)))?;
                     value.extend_from_slice(&piece.ok_or_else(|| self.unreadable(key))?);
                 }
-                if value.len() == length { Ok(value) } else { Err(self.unreadable(key)) }
+                if value.len() == length { Ok(value.into()) } else { Err(self.unreadable(key)) }
             }
         }
     }
@@ -359,7 +359,7 @@ impl Table for SledTable {
                 Ok(entry) => entry?,
                 Err(error) => return Some(Err(error)),
             };
-            Some(self.value(&key[1..], &held).map(|value| (key[1..].to_vec(), value)))
+            Some(self.value(&key[1..], &held).map(|value| (Key::from(&key[1..]), value)))
         }))
     }
 
@@ -445,8 +445,8 @@ mod tests {
         Position { sequence, segment: 1, offset: 4096 }
     }
 
-    fn changes(values: impl IntoIterator<Item = (Key, Option<Vec<u8>>)>) -> Changes {
-        values.into_iter().map(|(key, value)| (key, value.map(Arc::from))).collect()
+    fn changes(values: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Changes {
+        values.into_iter().map(|(key, value)| (key.into(), value.map(Arc::from))).collect()
     }
 
     #[test]
@@ -458,7 +458,7 @@ mod tests {
         sled.checkpoint(&all, at(1)).unwrap();
         assert_eq!(sled.blobs(), 0);
         for number in 0..64 {
-            assert_eq!(sled.get(&[number]).unwrap(), Some(value(number)));
+            assert_eq!(sled.get(&[number]).unwrap(), Some(value(number).into()));
         }
         assert_eq!(sled.range(&[], &[200]).count(), 64);
         sled.count().unwrap();
@@ -474,7 +474,7 @@ mod tests {
         {
             let value = length.map(|length| vec![1; length]);
             sled.checkpoint(&changes([(key.clone(), value.clone())]), at(sequence)).unwrap();
-            assert_eq!(sled.get(&key).unwrap(), value);
+            assert_eq!(sled.get(&key).unwrap(), value.map(Bytes::from));
             assert_eq!(sled.tree().unwrap().len(), held, "{length:?}");
             assert_eq!(sled.live_bytes(), length.map_or(0, |length| 3 + length as u64));
             sled.count().unwrap();

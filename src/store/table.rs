@@ -19,7 +19,7 @@ use super::segment::Position;
 use super::{Batch, Bytes, Key, StoreError};
 
 /// What is known of a key: its value, or that it was removed.
-pub type Change = Option<Arc<[u8]>>;
+pub type Change = Option<Bytes>;
 
 /// Changes by key.
 pub type Changes = BTreeMap<Key, Change>;
@@ -58,14 +58,13 @@ pub trait Table: Send + Sync {
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// A batch's operations with the values made shareable.
+/// A batch's operations.
 #[derive(Debug, Clone)]
 pub struct Operations(Vec<(Key, Change)>);
 
 impl From<&Batch> for Operations {
     fn from(batch: &Batch) -> Operations {
-        let shared = |(key, value): &(Key, Option<Bytes>)| (key.clone(), value.as_deref().map(Arc::from));
-        Operations(batch.operations().iter().map(shared).collect())
+        Operations(batch.operations().to_vec())
     }
 }
 
@@ -268,7 +267,7 @@ pub fn merge(slice: Vec<(Key, Change)>, table: Entries<'_>, limit: usize) -> Res
         if order == Ordering::Greater {
             merged.extend(table.next().transpose()?);
         } else if let Some((key, Some(value))) = slice.next() {
-            merged.push((key, value.to_vec()));
+            merged.push((key, value));
         }
     }
     Ok(merged)
@@ -282,7 +281,7 @@ mod tests {
         let mut batch = Batch::default();
         for (key, value) in changes {
             match value {
-                Some(value) => batch.put(*key, *value),
+                Some(value) => batch.put(*key, value.as_bytes()),
                 None => batch.delete(*key),
             }
         }
@@ -356,10 +355,11 @@ mod tests {
     fn merging_reads_no_further_than_the_limit() {
         let table = (0..100u8).map(|number| {
             assert!(number < 5, "read too far");
-            Ok((vec![number], vec![]))
+            Ok((Key::from([number]), Bytes::default()))
         });
-        let slice = vec![(vec![1], None), (vec![2], Some(Arc::from(&b"new"[..])))];
+        let slice = vec![(Key::from([1]), None), (Key::from([2]), Some(Arc::from(&b"new"[..])))];
         let merged = merge(slice, Box::new(table), 3).unwrap();
-        assert_eq!(merged, [(vec![0], vec![]), (vec![2], b"new".to_vec()), (vec![3], vec![])]);
+        let merged: Vec<(u8, &[u8])> = merged.iter().map(|(key, value)| (key[0], &**value)).collect();
+        assert_eq!(merged, [(0, &[][..]), (2, b"new"), (3, &[])]);
     }
 }

@@ -226,7 +226,7 @@ impl World {
 
     fn check(&self) {
         for (name, record) in queue::endpoints(&self.store).unwrap() {
-            let count = |of: fn(u32, EventNumber) -> Vec<u8>| {
+            let count = |of: fn(u32, EventNumber) -> Key| {
                 self.store.range(&of(record.id, 0), &of(record.id, u64::MAX), 10_000).unwrap().len() as u64
             };
             let tally = record.tally;

@@ -118,7 +118,7 @@ fn same(found: &BTreeMap<Key, Bytes>, wanted: &BTreeMap<Key, Bytes>, context: &s
 }
 
 fn marker(number: usize) -> Key {
-    format!("marker {number:04}").into_bytes()
+    format!("marker {number:04}").into()
 }
 
 /// Batches of several keys, some of them shared with others and some removed by others, of sizes that end anywhere in
@@ -126,8 +126,8 @@ fn marker(number: usize) -> Key {
 fn batch(number: usize) -> Batch {
     let mut batch = Batch::default();
     batch.put(marker(number), vec![number as u8; number * 37 % 700]);
-    batch.put(format!("shared {}", number % 3), format!("of {number}"));
-    batch.put(format!("passing {number}"), "x");
+    batch.put(format!("shared {}", number % 3), format!("of {number}").into_bytes());
+    batch.put(format!("passing {number}"), &b"x"[..]);
     batch.delete(format!("passing {}", number.saturating_sub(2)));
     batch
 }

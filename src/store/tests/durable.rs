@@ -43,9 +43,9 @@ fn what_was_committed_is_there_after_a_clean_restart() {
     let store = open(&dir);
     assert!(store.stats().replay.clean);
     assert_eq!(store.get(b"a").unwrap(), None);
-    assert_eq!(store.get(b"b").unwrap(), Some(long.clone()));
+    assert_eq!(store.get(b"b").unwrap(), Some(long.clone().into()));
     let all = store.range(b"", b"z", 10).unwrap();
-    assert_eq!(all, [(b"b".to_vec(), long), (b"c".to_vec(), b"3".to_vec())]);
+    assert_eq!(all, [("b".into(), long.into()), ("c".into(), b"3"[..].into())]);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn what_was_durable_is_there_after_a_stop_without_close() {
     drop(store);
     let store = open(&dir);
     assert_eq!(store.stats().replay.batches, 1);
-    assert_eq!(store.get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(store.get(b"a").unwrap(), Some(b"1"[..].into()));
     store.commit(&put("b", "2"), Durability::Durable).unwrap();
     store.checkpoint().unwrap();
     drop(store);
@@ -281,7 +281,7 @@ fn a_lazy_batch_becomes_durable_by_itself() {
     store.commit(&put("a", "1"), Durability::Lazy).unwrap();
     wait_until(|| store.stats().figures.sequence == 1);
     drop(store);
-    assert_eq!(open(&dir).get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(open(&dir).get(b"a").unwrap(), Some(b"1"[..].into()));
 }
 
 #[test]

@@ -28,19 +28,19 @@ fn a_lazy_commit_is_seen_at_once_and_a_durable_one_that_fails_never() {
     let store = open(&sim).unwrap();
     store.commit(&put("a", "old"), Durability::Durable).unwrap();
     store.commit(&put("b", "lazy"), Durability::Lazy).unwrap();
-    assert_eq!(store.get(b"b").unwrap(), Some(b"lazy".to_vec()));
+    assert_eq!(store.get(b"b").unwrap(), Some(b"lazy"[..].into()));
     sim.set_fault(Fault::Fail { at: sim.calls() + 2, until: sim.calls() + 3, error: 5 });
     let error = store.commit(&put("a", "new"), Durability::Durable).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
-    assert_eq!(store.get(b"a").unwrap(), Some(b"old".to_vec()));
+    assert_eq!(store.get(b"a").unwrap(), Some(b"old"[..].into()));
     // The lazy one was in the same group, and stays.
     assert_eq!(store.range(b"", b"z", 9).unwrap().len(), 2);
     store.sync().unwrap();
     drop(store);
     sim.reboot(Unsynced::Dropped);
     let store = open(&sim).unwrap();
-    assert_eq!(store.get(b"a").unwrap(), Some(b"old".to_vec()));
-    assert_eq!(store.get(b"b").unwrap(), Some(b"lazy".to_vec()));
+    assert_eq!(store.get(b"a").unwrap(), Some(b"old"[..].into()));
+    assert_eq!(store.get(b"b").unwrap(), Some(b"lazy"[..].into()));
 }
 
 #[test]
@@ -81,18 +81,18 @@ fn a_table_that_fails_is_opened_again_and_the_same_changes_moved_once_more() {
     sim.set_fault(Fault::Fail { at: sim.calls() + 4, until: sim.calls() + 5, error: 28 });
     store.checkpoint().unwrap_err();
     // What is in memory is still read; what is not has to wait for the table.
-    assert_eq!(store.get(&[3]).unwrap(), Some(b"x".to_vec()));
+    assert_eq!(store.get(&[3]).unwrap(), Some(b"x"[..].into()));
     assert!(matches!(store.get(b"elsewhere"), Err(StoreError::Table { .. })));
     store.commit(&put([3], "newer"), Durability::Durable).unwrap();
-    assert_eq!(store.get(&[3]).unwrap(), Some(b"newer".to_vec()));
+    assert_eq!(store.get(&[3]).unwrap(), Some(b"newer"[..].into()));
     assert!(store.checkpoint().unwrap());
     assert_eq!(sim.position().sequence, 5);
-    assert_eq!(store.get(&[3]).unwrap(), Some(b"newer".to_vec()));
+    assert_eq!(store.get(&[3]).unwrap(), Some(b"newer"[..].into()));
     assert_eq!(store.get(b"elsewhere").unwrap(), None);
     store.checkpoint().unwrap();
     drop(store);
     sim.reboot(Unsynced::Dropped);
-    assert_eq!(open(&sim).unwrap().get(&[3]).unwrap(), Some(b"newer".to_vec()));
+    assert_eq!(open(&sim).unwrap().get(&[3]).unwrap(), Some(b"newer"[..].into()));
 }
 
 #[test]
@@ -105,5 +105,5 @@ fn after_closing_commits_are_refused() {
     assert!(store.commit(&put("b", "2"), Durability::Lazy).is_err());
     drop(store);
     sim.reboot(Unsynced::Dropped);
-    assert_eq!(open(&sim).unwrap().get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(open(&sim).unwrap().get(b"a").unwrap(), Some(b"1"[..].into()));
 }

@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
 type Model = BTreeMap<Key, Bytes>;
 
 fn key(number: u8) -> Key {
-    vec![b'k', number]
+    [b'k', number].into()
 }
 
 /// Runs one step that both kinds of store share. Batches are appended to `log`; answers how many of them are durable.

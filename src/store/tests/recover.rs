@@ -31,7 +31,7 @@ fn there(dir: &Path) -> Vec<u32> {
     let found = store.range(&[], &[0xff], 1000).unwrap();
     let numbers = found.iter().map(|(key, value)| {
         let number = u32::from_be_bytes(key[..].try_into().unwrap());
-        assert!(*value == vec![number as u8; VALUE]);
+        assert!(**value == *vec![number as u8; VALUE]);
         number
     });
     numbers.collect()

@@ -465,7 +465,7 @@ impl Table for SimTable {
         match self.call() {
             Ok(_) if from >= to => Box::new(std::iter::empty()),
             Ok(state) => {
-                let range = state.table.range(from.to_vec()..to.to_vec());
+                let range = state.table.range(Key::from(from)..Key::from(to));
                 let entries: Vec<_> = range.map(|(key, value)| Ok((key.clone(), value.clone()))).collect();
                 Box::new(entries.into_iter())
             }
@@ -477,7 +477,7 @@ impl Table for SimTable {
         for (key, change) in changes {
             let mut state = self.call()?;
             match change {
-                Some(value) => drop(state.table.insert(key.clone(), value.to_vec())),
+                Some(value) => drop(state.table.insert(key.clone(), value.clone())),
                 None => drop(state.table.remove(key)),
             }
         }

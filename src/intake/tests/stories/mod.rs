@@ -20,6 +20,7 @@ use crate::intake::Came;
 use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
 use crate::session::SessionOptions;
 use crate::store::records::{self, EventRecord};
+use crate::store::{Bytes, Key};
 use crate::store::{Durability, Store};
 
 pub(super) const START: u64 = 1;
@@ -217,7 +218,7 @@ impl Stage {
     /// Every event, in the order in which they were told.
     pub(super) fn events(&self) -> Vec<Json> {
         let entries = self.store.range(b"E", b"F", usize::MAX).unwrap();
-        let json = |(key, bytes): &(Vec<u8>, Vec<u8>)| EventRecord::decode(key, bytes).unwrap().json;
+        let json = |(key, bytes): &(Key, Bytes)| EventRecord::decode(key, bytes).unwrap().json;
         let events: Vec<Json> = entries.iter().map(|entry| serde_json::from_slice(&json(entry)).unwrap()).collect();
         for event in &events {
             let errors: Vec<String> = SCHEMA.iter_errors(event).map(|error| error.to_string()).collect();
