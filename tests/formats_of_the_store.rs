@@ -39,8 +39,8 @@ fn what_waits_in_a_store_of_an_older_format_is_delivered_and_a_copy_of_before_is
     let daemon = Daemon::start(&config);
 
     wait_until_status(&config, "all is delivered", |status| status.endpoint("crm").delivered == EVENTS * 10);
-    assert_eq!(fs::read_to_string(data.join("format")).expect("it is there"), "2\n");
-    assert_eq!(fs::read_to_string(data.join("before-format-2/format")).expect("it is there"), "1\n");
+    assert_eq!(fs::read_to_string(data.join("format")).expect("it is there"), "3\n");
+    assert_eq!(fs::read_to_string(data.join("before-format-3/format")).expect("it is there"), "1\n");
     assert!(daemon.stop().success());
 }
 
@@ -58,7 +58,7 @@ fn without_room_for_the_copy_nothing_is_touched_and_it_says_how_much_is_missing(
 
     assert!(said.contains("is of the older format 1 and is copied before it is used"), "{said}");
     assert_eq!(fs::read_to_string(&format).expect("it is there"), "1\n");
-    assert!(!disk.path().join("data/before-format-2").exists());
+    assert!(!disk.path().join("data/before-format-3").exists());
 }
 
 #[test]
@@ -66,9 +66,9 @@ fn a_store_of_a_newer_format_is_refused_and_it_says_what_to_do() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let config = Config::new(directory.path(), NAS).endpoint("crm", "http://127.0.0.1:9", SECRET, "").write();
     Daemon::start(&config).stop();
-    fs::write(directory.path().join("data/format"), "3\n").expect("it can be written");
+    fs::write(directory.path().join("data/format"), "4\n").expect("it can be written");
 
     let Err(said) = Daemon::try_start(&config) else { panic!("it opens what it cannot read") };
 
-    assert!(said.contains("Install the newer one again") && said.contains("before-format-3"), "{said}");
+    assert!(said.contains("Install the newer one again") && said.contains("before-format-4"), "{said}");
 }

@@ -2,7 +2,7 @@
 //! batches and make checkpoints.
 //!
 //! ```text
-//!  <path>/format              "2": what everything here is written in
+//!  <path>/format              "3": what everything here is written in
 //!  <path>/journal/            segments, see `journal`
 //!  <path>/sled/               sled's files
 //!  <path>/sled.checkpoint     how far sled reaches, see `mark`
@@ -31,7 +31,7 @@ use super::sled::SledTable;
 use super::{Batch, Bytes, Durability, Key, Store, StoreError, StoreOptions, migrate};
 
 /// The newest format of the data directory this code reads, and the one it writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The time between two checkpoints: what a restart after a crash replays, and how long a healthy delivery may stay
 /// in memory only to never reach sled.

@@ -1,4 +1,4 @@
-//! How the table stands in sled: one tree with three kinds of keys, told apart by their first byte, so that one of sled's
+//! How the table stands in sled: one tree with four kinds of keys, told apart by their first byte, so that one of sled's
 //! batches can change all of them at once.
 
 use super::segment::Position;
@@ -10,8 +10,13 @@ const INLINE: usize = 4095;
 pub(super) const PIECE: usize = 4096;
 
 pub(super) const RECORD_KEY: &[u8] = &[0];
-const VALUE: u8 = 1;
+/// Whether entries that belong in blocks stand in them: they did not before format 3.
+pub(super) const BLOCKS_KEY: &[u8] = &[0, 1];
+pub(super) const VALUE: u8 = 1;
 pub(super) const VALUES_END: &[u8] = &[2];
+/// Stands before the keys of blocks, which are made by [`super::block`].
+pub(super) const BLOCK: u8 = 3;
+pub(super) const BLOCKS_END: &[u8] = &[4];
 const PIECES: u8 = 2;
 
 const TAG_INLINE: u8 = 0;

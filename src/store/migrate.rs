@@ -1,11 +1,11 @@
-//! From one format of the data directory to the next. Records are read in every version that ever was (`records`), so that
-//! nothing has to be written anew; but a radhook of before could not read what this one writes, and going back to it needs
-//! the directory as it was. So it is copied first, whole, into `before-format-N` within it:
+//! From one format of the data directory to the next. Records are read in every version that ever was (`records`), and what stands
+//! elsewhere in sled since then is moved there when sled is opened (`sled`). But a radhook of before could not read what this one
+//! writes, and going back to it needs the directory as it was. So it is copied first, whole, into `before-format-N` within it:
 //!
 //! ```text
-//!  before-format-2.part       the copy in the making; a start that was cut off begins it again
-//!  before-format-2            whole, and on disk
-//!  format                     "2": only now
+//!  before-format-3.part       the copy in the making; a start that was cut off begins it again
+//!  before-format-3            whole, and on disk
+//!  format                     "3": only now
 //! ```
 //! The copy is removed at the first start [`KEPT`] after it was made. It does not count against `store.max_size`.
 

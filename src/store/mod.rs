@@ -5,6 +5,7 @@
 
 mod absent;
 pub mod bell;
+mod block;
 pub mod check;
 mod commit;
 pub mod draft;
@@ -32,6 +33,7 @@ pub mod sessions;
 mod sled;
 pub mod standing;
 mod table;
+mod told;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,10 @@
 //! they are compared with what the last close left ([`super::mark`]), or, after a crash, tried on a copy, read whole
 //! and counted ([`super::probe`]); every call is made behind `catch_unwind`.
 
+mod known;
+mod read;
+mod write;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,14 +27,14 @@ use ::sled::Tree;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::absent::Absent;
-use super::layout::{Held, PIECE, RECORD_KEY, Record, VALUES_END, piece_key, pieces, value_key};
+use super::layout::{RECORD_KEY, Record};
 use super::mark::Mark;
 use super::probe::try_on_copy;
 use super::quiet::quietly;
-use super::records::FINGERPRINTED;
 use super::segment::Position;
 use super::table::{Changes, Entries, Table};
-use super::{Bytes, Key, StoreError};
+use super::told::Told;
+use super::{Bytes, StoreError};
 
 /// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program.
 const CACHE: u64 = 32 << 20;
@@ -61,6 +65,8 @@ pub struct SledTable {
     record: Mutex<Record>,
     /// Unknown until the first checkpoint: to find it out means to read every key that is a fingerprint.
     absent: Mutex<Option<Absent>>,
+    /// Unknown until it is first asked for.
+    told: Mutex<Option<Told>>,
     blobs: AtomicU64,
 }
 
@@ -92,12 +98,14 @@ impl SledTable {
         Mark::unclean(position).write(dir)?;
         let table = SledTable::open_files(dir)?;
         table.at_least(position)?;
+        table.gather()?;
         Ok(table)
     }
 
     fn create(dir: &Path) -> Result<SledTable, StoreError> {
         super::fs::make_dir(dir)?;
         let table = SledTable::open_files(dir)?;
+        table.gather()?;
         table.sync()?;
         // sled syncs neither its settings nor the names of its files.
         for name in ["conf", "db", "."] {
@@ -139,6 +147,7 @@ impl SledTable {
             file,
             record: Mutex::default(),
             absent: Mutex::default(),
+            told: Mutex::default(),
             blobs: AtomicU64::new(0),
         };
         let record = match table.call(|tree| tree.get(RECORD_KEY))? {
@@ -161,35 +170,6 @@ impl SledTable {
         Ok(())
     }
 
-    /// Reads everything and compares it with the checkpoint's record.
-    pub(super) fn count(&self) -> Result<(), StoreError> {
-        let mut counted = Record { position: self.position(), ..Record::default() };
-        let mut from = Key::default();
-        loop {
-            let mut read = 0;
-            for entry in self.range(&from, &[0xff; super::MAX_KEY + 1]).take(STEP) {
-                let (key, value) = entry?;
-                read += 1;
-                counted.entries += 1;
-                counted.bytes += (key.len() + value.len()) as u64;
-                from = key;
-            }
-            from.push(0);
-            if read < STEP {
-                break;
-            }
-        }
-        let record = *self.record();
-        if counted != record {
-            let what = format!(
-                "it should hold {} entries of {} bytes, and holds {} of {}",
-                record.entries, record.bytes, counted.entries, counted.bytes
-            );
-            return Err(failed(&self.dir, what));
-        }
-        Ok(())
-    }
-
     fn tree(&self) -> Result<&Tree, StoreError> {
         self.open.as_ref().map(|(_, tree)| tree).ok_or_else(|| failed(&self.dir, "it is closed".to_owned()))
     }
@@ -205,105 +185,6 @@ impl SledTable {
     fn record(&self) -> std::sync::MutexGuard<'_, Record> {
         // The record is replaced whole; a panic elsewhere cannot leave it half changed.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The value of an entry as sled holds it.
-    fn value(&self, key: &[u8], held: &[u8]) -> Result<Bytes, StoreError> {
-        match Held::read(held).ok_or_else(|| self.unreadable(key))? {
-            Held::Inline(value) => Ok(value.into()),
-            Held::Pieces(length) => {
-                let mut value = Vec::with_capacity(length);
-                for number in 0..length.div_ceil(PIECE) {
-                    let piece = self.call(|tree| tree.get(piece_key(key, number)))?;
-                    value.extend_from_slice(&piece.ok_or_else(|| self.unreadable(key))?);
-                }
-                if value.len() == length { Ok(value.into()) } else { Err(self.unreadable(key)) }
-            }
-        }
-    }
-
-    fn unreadable(&self, key: &[u8]) -> StoreError {
-        failed(&self.dir, format!("the value of key {key:02x?} is not whole"))
-    }
-
-    fn absent(&self) -> std::sync::MutexGuard<'_, Option<Absent>> {
-        // Every change of it is whole.
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_absent(&self, key: &[u8]) -> bool {
-        self.absent().as_ref().is_some_and(|absent| absent.is_absent(key))
-    }
-
-    /// Finds out which fingerprints are held, unless that is known already and there is room for more. Nothing else may change
-    /// sled meanwhile.
-    fn know_absent(&self) -> Result<(), StoreError> {
-        let keys = match &*self.absent() {
-            Some(absent) if !absent.is_full() => return Ok(()),
-            known => known.as_ref().map_or(0, Absent::keys),
-        };
-        let mut found = Absent::with_room_for(keys);
-        for letter in FINGERPRINTED {
-            let mut held = self.tree()?.range(value_key(&[letter])..value_key(&[letter + 1])).keys();
-            while let Some(key) = self.call(|_| held.next().transpose())? {
-                found.put(&key[1..]);
-                if found.is_full() {
-                    // There are more than were thought: begin again with twice the room.
-                    *self.absent() = Some(found);
-                    return self.know_absent();
-                }
-            }
-        }
-        *self.absent() = Some(found);
-        Ok(())
-    }
-
-    /// Adds one change to a batch and to the record.
-    fn change(
-        &self,
-        batch: &mut ::sled::Batch,
-        record: &mut Record,
-        key: &Key,
-        value: Option<&[u8]>,
-    ) -> Result<(), StoreError> {
-        let place = value_key(key);
-        let held = if self.is_absent(key) { None } else { self.call(|tree| tree.get(&place))? };
-        if let Some(absent) = &mut *self.absent() {
-            match (&held, value) {
-                (Some(_), None) => absent.remove(key),
-                (None, Some(_)) => absent.put(key),
-                _ => {}
-            }
-        }
-        if let Some(old) = held {
-            let old = Held::read(&old).ok_or_else(|| self.unreadable(key))?.length();
-            record.entries -= 1;
-            record.bytes -= (key.len() + old) as u64;
-            let kept = value.map_or(0, |value| pieces(value.len()));
-            for number in kept..pieces(old) {
-                batch.remove(piece_key(key, number));
-            }
-            if value.is_none() {
-                batch.remove(place.as_slice());
-            }
-        }
-        // What is removed and is not there costs nothing: most deliveries are put and removed between checkpoints.
-        let Some(value) = value else { return Ok(()) };
-        record.entries += 1;
-        record.bytes += (key.len() + value.len()) as u64;
-        batch.insert(place, Held::of(value).encode());
-        for number in 0..pieces(value.len()) {
-            let start = number * PIECE;
-            batch.insert(piece_key(key, number), &value[start..value.len().min(start + PIECE)]);
-        }
-        Ok(())
-    }
-
-    fn write(&self, mut batch: ::sled::Batch, record: &Record) -> Result<(), StoreError> {
-        batch.insert(RECORD_KEY, record.encode());
-        self.call(|tree| tree.apply_batch(batch))?;
-        *self.record() = *record;
-        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -341,43 +222,15 @@ impl Table for SledTable {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        if self.is_absent(key) {
-            return Ok(None);
-        }
-        let held = self.call(|tree| tree.get(value_key(key)))?;
-        held.map(|held| self.value(key, &held)).transpose()
+        self.find(key)
     }
 
     fn range(&self, from: &[u8], to: &[u8]) -> Entries<'_> {
-        let mut entries = match self.tree() {
-            Ok(tree) if from < to => tree.range(value_key(from)..value_key(to).min(VALUES_END.to_vec())),
-            Ok(_) => return Box::new(std::iter::empty()),
-            Err(error) => return Box::new(std::iter::once(Err(error))),
-        };
-        Box::new(std::iter::from_fn(move || {
-            let (key, held) = match self.call(|_| entries.next().transpose()) {
-                Ok(entry) => entry?,
-                Err(error) => return Some(Err(error)),
-            };
-            Some(self.value(&key[1..], &held).map(|value| (Key::from(&key[1..]), value)))
-        }))
+        self.entries(from, to).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
     }
 
     fn checkpoint(&self, changes: &Changes, position: Position) -> Result<(), StoreError> {
-        self.know_absent()?;
-        let mut record = *self.record();
-        let mut batch = ::sled::Batch::default();
-        let (mut keys, mut bytes) = (0, 0);
-        for (key, change) in changes {
-            self.change(&mut batch, &mut record, key, change.as_deref())?;
-            keys += 1;
-            bytes += change.as_ref().map_or(0, |value| value.len());
-            if keys >= STEP || bytes >= STEP * PIECE {
-                self.write(std::mem::take(&mut batch), &record)?;
-                (keys, bytes) = (0, 0);
-            }
-        }
-        self.write(batch, &record)?;
+        let mut record = self.take_in(changes)?;
         // The position must not reach the disk before what it stands for: the pages of a file do so in any order.
         self.sync()?;
         record.position = position;
@@ -434,92 +287,4 @@ pub(super) fn failed(dir: &Path, what: String) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    fn at(sequence: u64) -> Position {
-        Position { sequence, segment: 1, offset: 4096 }
-    }
-
-    fn changes(values: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Changes {
-        values.into_iter().map(|(key, value)| (key.into(), value.map(Arc::from))).collect()
-    }
-
-    #[test]
-    fn long_values_are_split_and_none_reaches_a_blob() {
-        let dir = TempDir::new().unwrap();
-        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
-        let value = |number: u8| vec![number; 4000 + usize::from(number) * 700];
-        let all = changes((0..64u8).map(|number| (vec![number], Some(value(number)))));
-        sled.checkpoint(&all, at(1)).unwrap();
-        assert_eq!(sled.blobs(), 0);
-        for number in 0..64 {
-            assert_eq!(sled.get(&[number]).unwrap(), Some(value(number).into()));
-        }
-        assert_eq!(sled.range(&[], &[200]).count(), 64);
-        sled.count().unwrap();
-    }
-
-    #[test]
-    fn a_value_that_shrinks_or_goes_leaves_no_pieces() {
-        let dir = TempDir::new().unwrap();
-        let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
-        let key = b"key".to_vec();
-        for (sequence, length, held) in
-            [(1, Some(20_000), 1 + 1 + 5), (2, Some(9_000), 1 + 1 + 3), (3, Some(10), 2), (4, None, 1)]
-        {
-            let value = length.map(|length| vec![1; length]);
-            sled.checkpoint(&changes([(key.clone(), value.clone())]), at(sequence)).unwrap();
-            assert_eq!(sled.get(&key).unwrap(), value.map(Bytes::from));
-            assert_eq!(sled.tree().unwrap().len(), held, "{length:?}");
-            assert_eq!(sled.live_bytes(), length.map_or(0, |length| 3 + length as u64));
-            sled.count().unwrap();
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_is_there_after_opening_again_with_or_without_a_close() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("sled");
-        for sequence in 1..5 {
-            let sled = SledTable::open(&path, Trust::Verify).unwrap();
-            assert_eq!(sled.position().sequence, sequence - 1);
-            let all =
-                changes((0..300u64).map(|number| (number.to_be_bytes().to_vec(), Some(vec![sequence as u8; 50]))));
-            sled.checkpoint(&all, at(sequence)).unwrap();
-            if sequence % 2 == 0 {
-                Box::new(sled).close().unwrap();
-                assert!(Mark::read(&path).unwrap().unwrap().matches(&path));
-            }
-        }
-    }
-
-    #[test]
-    fn an_entry_that_vanished_is_missed_after_a_crash() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("sled");
-        let sled = SledTable::open(&path, Trust::Verify).unwrap();
-        let all = changes((0..300u64).map(|number| (number.to_be_bytes().to_vec(), Some(vec![7; 50]))));
-        sled.checkpoint(&all, at(1)).unwrap();
-        sled.tree().unwrap().remove(value_key(&17u64.to_be_bytes())).unwrap();
-        sled.sync().unwrap();
-        drop(sled);
-        let error = SledTable::open(&path, Trust::Verify).unwrap_err();
-        assert!(error.to_string().contains("300 entries"), "{error}");
-    }
-
-    #[test]
-    fn every_write_to_its_file_is_synchronous_where_the_file_system_can() {
-        let dir = TempDir::new().unwrap();
-        let path = dir.path().join("sled");
-        let _sled = SledTable::open(&path, Trust::Verify).unwrap();
-        // Some file systems (tmpfs among them) know no such flag.
-        if let Ok(flags) = rustix::fs::ioctl_getflags(File::open(path.join("db")).unwrap()) {
-            assert!(flags.contains(rustix::fs::IFlags::SYNC));
-        }
-    }
-}
+mod tests;

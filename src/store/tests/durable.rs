@@ -93,18 +93,18 @@ fn an_older_format_is_copied_whole_before_it_is_raised() {
     fs::write(dir.path().join("format"), "1\n").unwrap();
     let before = files(dir.path());
     // What a start that was cut off left behind.
-    fs::create_dir(dir.path().join("before-format-2.part")).unwrap();
-    fs::write(dir.path().join("before-format-2.part/format"), "half of it").unwrap();
+    fs::create_dir(dir.path().join("before-format-3.part")).unwrap();
+    fs::write(dir.path().join("before-format-3.part/format"), "half of it").unwrap();
 
     let store = open(&dir);
     store.commit(&put("b", "2"), Durability::Durable).unwrap();
     store.close().unwrap();
     drop(store);
 
-    assert_eq!(fs::read_to_string(dir.path().join("format")).unwrap(), "2\n");
-    let copy = dir.path().join("before-format-2");
+    assert_eq!(fs::read_to_string(dir.path().join("format")).unwrap(), "3\n");
+    let copy = dir.path().join("before-format-3");
     assert!(before == files(&copy), "the copy is what was there");
-    assert!(!dir.path().join("before-format-2.part").exists());
+    assert!(!dir.path().join("before-format-3.part").exists());
     // The copy opens by itself, as it was.
     let old = DurableStore::open(&options(&copy)).unwrap();
     assert_eq!(old.range(b"", b"z", 10).unwrap().len(), 1);
@@ -119,7 +119,7 @@ fn an_older_format_is_copied_whole_before_it_is_raised() {
 fn a_copy_is_removed_two_weeks_later() {
     let dir = TempDir::new().unwrap();
     open(&dir).close().unwrap();
-    let copy = dir.path().join("before-format-2");
+    let copy = dir.path().join("before-format-3");
     fs::create_dir(&copy).unwrap();
     let made_at = |at: std::time::SystemTime| fs::File::open(&copy).unwrap().set_modified(at).unwrap();
     let day = Duration::from_secs(24 * 3600);

@@ -1,0 +1,95 @@
+//! What is known of sled's keys without asking sled: which fingerprints it surely does not hold, and where the facts stand.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use super::SledTable;
+use crate::store::StoreError;
+use crate::store::absent::Absent;
+use crate::store::block::{self, TOLD, read_told_block};
+use crate::store::layout::{BLOCK, value_key};
+use crate::store::records::FINGERPRINTED;
+use crate::store::told::Told;
+
+/// Where the facts stand, once that is known.
+pub(super) struct KnownTold<'t>(MutexGuard<'t, Option<Told>>);
+
+impl KnownTold<'_> {
+    /// See [`Told::groups`].
+    pub fn groups(&self, key: &[u8]) -> impl Iterator<Item = u32> {
+        self.0.iter().flat_map(move |told| told.groups(key))
+    }
+}
+
+impl SledTable {
+    fn absent(&self) -> MutexGuard<'_, Option<Absent>> {
+        // Every change of it is whole.
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a key that stands by itself surely is not there.
+    pub(super) fn is_absent(&self, key: &[u8]) -> bool {
+        self.absent().as_ref().is_some_and(|absent| absent.is_absent(key))
+    }
+
+    /// Finds out which fingerprints are held, unless that is known already and there is room for more. Nothing else may change
+    /// sled meanwhile.
+    pub(super) fn know_absent(&self) -> Result<(), StoreError> {
+        let keys = match &*self.absent() {
+            Some(absent) if !absent.is_full() => return Ok(()),
+            known => known.as_ref().map_or(0, Absent::keys),
+        };
+        let mut found = Absent::with_room_for(keys);
+        for letter in FINGERPRINTED {
+            let mut held = self.tree()?.range(value_key(&[letter])..value_key(&[letter + 1])).keys();
+            while let Some(key) = self.call(|_| held.next().transpose())? {
+                found.put(&key[1..]);
+                if found.is_full() {
+                    // There are more than were thought: begin again with twice the room.
+                    *self.absent() = Some(found);
+                    return self.know_absent();
+                }
+            }
+        }
+        *self.absent() = Some(found);
+        Ok(())
+    }
+
+    /// Notes that a key that stands by itself was there or not, and will be or not.
+    pub(super) fn comes_or_goes(&self, key: &[u8], was: bool, is: bool) {
+        if let Some(absent) = &mut *self.absent() {
+            match (was, is) {
+                (true, false) => absent.remove(key),
+                (false, true) => absent.put(key),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where the facts stand: read out of their blocks when it is first asked for.
+    pub(super) fn told(&self) -> Result<KnownTold<'_>, StoreError> {
+        let mut known = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() {
+            let mut found = Told::default();
+            for held in self.raw(&[BLOCK, TOLD[0]], &[BLOCK, TOLD[0] + 1])? {
+                let (block, held) = held?;
+                let group = read_told_block(&block).ok_or_else(|| self.unreadable(&block))?;
+                for entry in block::entries(&self.value(&block, &held)?) {
+                    found.put(entry.map_err(|_| self.unreadable(&block))?.0, group);
+                }
+            }
+            *known = Some(found);
+        }
+        Ok(KnownTold(known))
+    }
+
+    /// Notes that a group held a fact or not, and will hold it or not.
+    pub(super) fn is_told(&self, key: &[u8], group: u32, was: bool, is: bool) {
+        if let Some(told) = &mut *self.told.lock().unwrap_or_else(PoisonError::into_inner) {
+            match (was, is) {
+                (true, false) => told.remove(key, group),
+                (false, true) => told.put(key, group),
+                _ => {}
+            }
+        }
+    }
+}
