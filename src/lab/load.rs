@@ -16,6 +16,8 @@ mod wire;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -121,6 +123,23 @@ pub enum Pace {
     Rate(f64),
 }
 
+/// How far the target's other end may fall behind: packets wait while more of the acknowledged have not come out there.
+#[derive(Debug, Clone)]
+pub struct Backlog {
+    /// How many have come out; whoever takes them counts.
+    pub taken: Arc<AtomicU64>,
+    /// How many may be between the two ends, those under way to the target among them.
+    pub at_most: u64,
+}
+
+impl Backlog {
+    /// How many more may go in, when so many have gone in already.
+    fn room(&self, sent: u64) -> usize {
+        let between = sent.saturating_sub(self.taken.load(Ordering::Relaxed));
+        usize::try_from(self.at_most.saturating_sub(between)).unwrap_or(usize::MAX)
+    }
+}
+
 /// What happened so far, and in the end.
 #[derive(Debug, Clone)]
 pub struct LoadReport {
@@ -209,10 +228,27 @@ pub enum LoadError {
 /// once, with what is under way left outstanding.
 pub fn run(
     options: &LoadOptions,
+    progress: impl FnMut(&LoadReport) -> ControlFlow<()>,
+) -> Result<LoadReport, LoadError> {
+    play(options, None, progress)
+}
+
+/// As [`run`], and no faster than what goes in comes out again: what is found is the rate that a target can hold for ever.
+pub fn run_balanced(
+    options: &LoadOptions,
+    backlog: &Backlog,
+    progress: impl FnMut(&LoadReport) -> ControlFlow<()>,
+) -> Result<LoadReport, LoadError> {
+    play(options, Some(backlog), progress)
+}
+
+fn play(
+    options: &LoadOptions,
+    backlog: Option<&Backlog>,
     mut progress: impl FnMut(&LoadReport) -> ControlFlow<()>,
 ) -> Result<LoadReport, LoadError> {
     options.check()?;
-    let mut engine = Engine::new(options)?;
+    let mut engine = Engine::new(options, backlog)?;
     // A timer that is 50 µs late, as usual, would show up as the target's latency. Without the right to change it
     // figures are that much worse, nothing more.
     let _ = nix::sys::prctl::set_timerslack(1);

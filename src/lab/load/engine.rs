@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::flight::{Answer, Flight, Overdue};
 use super::wire::{BATCH, Wire};
-use super::{LoadError, LoadOptions, LoadReport, MAX_WINDOW, Pace};
+use super::{Backlog, LoadError, LoadOptions, LoadReport, MAX_WINDOW, Pace};
 use crate::lab::nas::{Nas, Record, Session};
 use crate::secret::Secret;
 
@@ -26,6 +26,9 @@ const REPEAT_DELAY: u32 = 5;
 
 /// Genuine packets for each forged one, where the length of the run is not known.
 const FORGED_EVERY: u64 = 100;
+
+/// How often the other end is looked at while it holds everything up: it gives no sign of its own.
+const LOOK: Duration = Duration::from_micros(200);
 
 /// The wire's socket for forged packets: whatever arrives there is an answer nobody should have given.
 const FORGED: usize = 0;
@@ -44,6 +47,7 @@ struct Play {
 
 pub(super) struct Engine<'a> {
     options: &'a LoadOptions,
+    backlog: Option<&'a Backlog>,
     nas: Nas,
     /// A secret the target does not have.
     forging: Secret,
@@ -62,10 +66,11 @@ pub(super) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub(super) fn new(options: &'a LoadOptions) -> Result<Self, LoadError> {
+    pub(super) fn new(options: &'a LoadOptions, backlog: Option<&'a Backlog>) -> Result<Self, LoadError> {
         let now = Instant::now();
         let mut engine = Self {
             options,
+            backlog,
             nas: Nas::new(options.nas.clone()),
             forging: Secret::new([options.secret.expose(), b", forged"].concat()),
             rng: SmallRng::seed_from_u64(options.nas.seed),
@@ -119,7 +124,7 @@ impl<'a> Engine<'a> {
     /// How many packets should leave now.
     fn due(&self, now: Instant) -> usize {
         let outstanding = self.flight.outstanding();
-        match self.options.pace {
+        let due = match self.options.pace {
             _ if self.is_late(now) => 0,
             Pace::Window(window) => window.saturating_sub(outstanding),
             Pace::Rate(rate) => {
@@ -131,7 +136,15 @@ impl<'a> Engine<'a> {
                 let missing = usize::try_from(wanted.saturating_sub(self.report.sent)).unwrap_or(usize::MAX);
                 missing.min(MAX_WINDOW.saturating_sub(outstanding))
             }
-        }
+        };
+        due.min(self.room())
+    }
+
+    /// How many more the target's other end lets in.
+    fn room(&self) -> usize {
+        // What was given up may have gone in or not; that it did is the safe side, and what a lost one takes up comes free
+        // only by another run: a run that loses packets says so.
+        self.backlog.map_or(usize::MAX, |backlog| backlog.room(self.report.sent))
     }
 
     /// When the packet that leaves next should leave.
@@ -148,6 +161,7 @@ impl<'a> Engine<'a> {
         let deadline = self.flight.next_deadline().map_or(Duration::MAX, until);
         match self.intended(now) {
             // What should have left long ago waits for an answer, too.
+            intended if intended <= now && self.room() == 0 => deadline.min(LOOK),
             intended if intended <= now => deadline,
             intended => deadline.min(until(intended)),
         }
