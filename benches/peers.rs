@@ -1,187 +1,146 @@
-//! radhook beside its peers, in one run: the same simulated NAS against FreeRADIUS doing nothing, FreeRADIUS posting each
-//! record with rlm_rest, and radhook delivering each event.
+//! radhook beside its peers and beside the bare machine, in turns, in one run: FreeRADIUS doing nothing, writing detail files,
+//! posting each record by rlm_rest; a UDP echo, a loop of fdatasync, a loop of POSTs; radhook with a dead receiver, and
+//! in balance, with one event a request and with a hundred.
 //!
-//! `cargo bench --bench peers [-- --sessions N] [--window N]... [--rounds N]`
+//! `cargo bench --bench peers [-- --rounds N] [--seconds N] [--window N]... [--only NAME]...`
 //!
 //! Needs what `tests/run --prepare` installs. Everything, load and receiver included, shares the machine's cores, so the
-//! figures compare with each other and not with those of another machine. Each line is the round whose rate is the median.
+//! figures compare with each other and not with those of another machine. In balance means that a packet leaves only while
+//! fewer than [`BACKLOG`] events are between the two ends: the backlog stays flat, and the rate is what can be held for ever.
+//! rlm_rest acknowledges what was posted, so it is in balance by itself. `cargo bench --bench report` makes the table.
 
+mod harness;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::net::SocketAddr;
-use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
-use serde::Deserialize;
-use support::daemon::{Config, Daemon};
+use harness::bare;
+use harness::drive::{Drive, drive};
+use harness::receiver::Receiver;
+use harness::results::{Figures, Results};
+use harness::subject::{CONCURRENCY, NAS, Radhook, data_directory, dead_address};
 use support::freeradius::{Accounting, FreeRadius, NAS_SECRET};
-use support::http_sink::HttpSink;
-use support::process::{Process, Stream};
+use support::verbs::status;
 
-/// The signing secret of radhook's endpoint: signing is part of what it does.
-const SIGNING_SECRET: &str = "whsec_cmFkaG9vay1wZWVycy1iZW5jaC1zZWNyZXQ=";
+/// Events between packet and receiver, with one event a request.
+const BACKLOG: u64 = 2000;
 
-/// A backlog larger than this much time is told as not delivered.
-const DRAIN: Duration = Duration::from_secs(60);
+/// The same with batches, of which each request under way holds [`BATCH`].
+const BATCH_BACKLOG: u64 = 10_000;
 
-/// How often the receiver's count is looked at while the backlog drains.
-const LOOK: Duration = Duration::from_millis(20);
+/// Events a request of the third goal.
+const BATCH: u64 = 100;
+
+/// The size of an event.
+const BODY: [u8; 800] = [b'a'; 800];
 
 #[derive(Debug, Parser)]
 struct Options {
-    /// Sessions a round, each of four packets: start, two updates, stop
-    #[arg(long, default_value_t = 5000)]
-    sessions: usize,
-    /// Packets under way at once; may be given several times
-    #[arg(long = "window", default_values_t = [64, 512])]
-    windows: Vec<usize>,
-    /// Rounds for each peer and window
-    #[arg(long, default_value_t = 3)]
+    /// Rounds of each row
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// How long each round is measured, in seconds, after a second to warm up
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Packets under way at once; may be given several times
+    #[arg(long = "window", default_values_t = [16, 64, 128, 512])]
+    windows: Vec<u64>,
+    /// Only rows whose name contains this; may be given several times
+    #[arg(long)]
+    only: Vec<String>,
     /// What cargo bench adds by itself
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What `radhook simulate --json` reports in its last line, as far as it matters here.
-#[derive(Debug, Deserialize)]
-struct Report {
-    acknowledged: usize,
-    lost: usize,
-    rate: f64,
-    latency_us: Latency,
-}
+/// One row: its name, its setting, and a round of it.
+type Turn = (&'static str, u64, fn(u64, Duration) -> Figures);
 
-#[derive(Debug, Deserialize)]
-struct Latency {
-    p50: u64,
-    p99: u64,
-}
-
-/// One round: the load's report, and what reached the receiver after how long, where there is one.
-struct Round {
-    report: Report,
-    delivered: Option<(usize, f64)>,
-}
-
-#[derive(Clone, Copy)]
-enum Peer {
-    Nothing,
-    Rest,
-    Radhook,
-}
-
-impl Peer {
-    const ALL: [Self; 3] = [Self::Nothing, Self::Rest, Self::Radhook];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Nothing => "FreeRADIUS, nothing",
-            Self::Rest => "FreeRADIUS + rlm_rest",
-            Self::Radhook => "radhook",
-        }
-    }
-
-    /// A round on a peer of its own, so that none inherits another one's backlog.
-    fn round(self, sessions: usize, window: usize) -> Round {
-        let sink = HttpSink::counting();
-        match self {
-            Self::Nothing => {
-                let freeradius = FreeRadius::start(&Accounting::Nothing);
-                Round { report: simulate(freeradius.accounting(), sessions, window), delivered: None }
-            }
-            Self::Rest => {
-                let freeradius = FreeRadius::start(&Accounting::Rest { url: sink.url() });
-                delivered_to(&sink, || simulate(freeradius.accounting(), sessions, window))
-            }
-            Self::Radhook => {
-                let directory =
-                    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build directory is writable");
-                let config = Config::new(directory.path(), NAS_SECRET)
-                    .endpoint("sink", &sink.url(), SIGNING_SECRET, "concurrency = 64")
-                    .write();
-                let daemon = Daemon::start(&config);
-                delivered_to(&sink, || simulate(daemon.accounting(), sessions, window))
-            }
-        }
-    }
-}
-
-fn main() -> ExitCode {
+fn main() {
     let options = Options::parse();
-    println!(
-        "{:<22} {:>6} {:>7} {:>6} {:>9} {:>9} {:>9} {:>10} {:>12}",
-        "peer", "window", "acked", "lost", "acked/s", "p50 µs", "p99 µs", "delivered", "delivered/s"
-    );
-    let mut whole = true;
-    for &window in &options.windows {
-        // Peers take turns, so that a change of the machine's mood meets all of them.
-        let mut rounds: Vec<Vec<Round>> = Peer::ALL.iter().map(|_| Vec::new()).collect();
-        for _ in 0..options.rounds {
-            for (peer, rounds) in Peer::ALL.iter().zip(&mut rounds) {
-                rounds.push(peer.round(options.sessions, window));
-            }
-        }
-        for (peer, mut rounds) in Peer::ALL.into_iter().zip(rounds) {
-            rounds.sort_by(|a, b| a.report.rate.total_cmp(&b.report.rate));
-            let median = &rounds[rounds.len() / 2];
-            print_row(peer, window, median);
-            let incomplete = |round: &Round| {
-                round.report.lost > 0 || round.delivered.is_some_and(|(count, _)| count < round.report.acknowledged)
-            };
-            whole &= !(matches!(peer, Peer::Radhook) && rounds.iter().any(incomplete));
+    let span = Duration::from_secs_f64(options.seconds);
+    let turns: Vec<Turn> = turns(&options.windows)
+        .into_iter()
+        .filter(|(name, ..)| options.only.is_empty() || options.only.iter().any(|only| name.contains(only.as_str())))
+        .collect();
+    assert!(!turns.is_empty(), "--only names no row");
+    let mut results = Results::new("peers");
+    for round in 1..=options.rounds {
+        println!("round {round} of {}", options.rounds);
+        for &(name, setting, measure) in &turns {
+            results.add(name, setting, measure(setting, span));
         }
     }
-    if whole {
-        ExitCode::SUCCESS
-    } else {
-        eprintln!("radhook lost a packet, or did not deliver within {DRAIN:?} what it had acknowledged");
-        ExitCode::FAILURE
+    results.write("peers");
+}
+
+fn turns(windows: &[u64]) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = vec![
+        ("bare, UDP echo", 64, |window, span| bare::udp_echo(window, span)),
+        ("bare, UDP echo", 512, |window, span| bare::udp_echo(window, span)),
+        ("bare, fdatasync", 0, |_, span| bare::fdatasync(data_directory().path(), false, span)),
+        ("bare, fdatasync preallocated", 0, |_, span| bare::fdatasync(data_directory().path(), true, span)),
+        ("bare, POST", 16, post),
+        ("bare, POST", 64, post),
+    ];
+    for &window in windows {
+        turns.push(("FreeRADIUS, nothing", window, |window, span| freeradius(&Accounting::Nothing, window, span)));
+        turns.push(("FreeRADIUS, detail", window, |window, span| freeradius(&Accounting::Detail, window, span)));
+        turns.push(("FreeRADIUS, rlm_rest", window, rest));
+        turns.push(("radhook, receiver dead", window, dead));
     }
-}
-
-fn print_row(peer: Peer, window: usize, Round { report, delivered }: &Round) {
-    let (count, rate) = match delivered {
-        Some((count, seconds)) => (count.to_string(), format!("{:.0}", *count as f64 / seconds)),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
-    println!(
-        "{:<22} {:>6} {:>7} {:>6} {:>9.0} {:>9} {:>9} {:>10} {:>12}",
-        peer.name(),
-        window,
-        report.acknowledged,
-        report.lost,
-        report.rate,
-        report.latency_us.p50,
-        report.latency_us.p99,
-        count,
-        rate
-    );
-}
-
-/// The NAS is radhook's own, for all peers alike.
-fn simulate(target: SocketAddr, sessions: usize, window: usize) -> Report {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_radhook"));
-    command
-        .args(["simulate", "--json", "--secret", NAS_SECRET, "--interims", "2", "--seed", "1"])
-        .args(["--target", &target.to_string()])
-        .args(["--sessions", &sessions.to_string(), "--window", &window.to_string()]);
-    let mut process = Process::start("radhook simulate", &mut command);
-    // Its exit code says whether anything was lost, which the report says too.
-    process.wait_until_exit();
-    let last = process.lines(Stream::Stdout).pop().unwrap_or_default();
-    serde_json::from_str(&last).unwrap_or_else(|error| panic!("{error} in {last:?}:\n{}", process.transcript()))
-}
-
-/// Runs the load, waits until as much has been delivered as was acknowledged, and counts from the load's beginning.
-fn delivered_to(sink: &HttpSink, load: impl FnOnce() -> Report) -> Round {
-    let begun = Instant::now();
-    let report = load();
-    let loaded = Instant::now();
-    while sink.taken() < report.acknowledged && loaded.elapsed() < DRAIN {
-        std::thread::sleep(LOOK);
+    // What is under way to radhook is little beside what is between the ends: wide windows only.
+    for window in [128, 512] {
+        turns.push(("radhook, single POSTs", window, |window, span| {
+            let receiver = Receiver::start();
+            balanced(Radhook::single(&receiver.url(), CONCURRENCY), &receiver, window, BACKLOG, span)
+        }));
+        turns.push(("radhook, batches of 100", window, |window, span| {
+            let receiver = Receiver::start();
+            balanced(Radhook::batches(&receiver.url(), BATCH), &receiver, window, BATCH_BACKLOG, span)
+        }));
     }
-    Round { delivered: Some((sink.taken(), begun.elapsed().as_secs_f64())), report }
+    turns
+}
+
+fn post(concurrency: u64, span: Duration) -> Figures {
+    let receiver = Receiver::start();
+    bare::posts(&receiver.url(), &BODY, concurrency, span)
+}
+
+fn freeradius(accounting: &Accounting, window: u64, span: Duration) -> Figures {
+    let freeradius = FreeRadius::start(accounting);
+    drive(&Drive::window(freeradius.accounting(), NAS_SECRET, freeradius.pid(), window, span)).0
+}
+
+fn rest(window: u64, span: Duration) -> Figures {
+    let receiver = Receiver::start();
+    let freeradius = FreeRadius::start(&Accounting::Rest { url: receiver.url() });
+    let load = Drive::window(freeradius.accounting(), NAS_SECRET, freeradius.pid(), window, span);
+    let (mut figures, report) = drive(&load);
+    figures.insert("posts_per_ack".to_owned(), receiver.posts() as f64 / report.acknowledged.max(1) as f64);
+    figures
+}
+
+/// Everything is acknowledged and nothing can be delivered; all of it must be there afterwards.
+fn dead(window: u64, span: Duration) -> Figures {
+    let radhook = Radhook::single(&format!("http://{}/", dead_address()), CONCURRENCY);
+    let load = Drive::window(radhook.accounting(), NAS, radhook.pid(), window, span);
+    let (mut figures, report) = drive(&load);
+    let pending = status(&radhook.config).endpoint("crm-1").pending;
+    assert!(pending >= report.acknowledged, "{pending} wait of {} acknowledged", report.acknowledged);
+    figures.insert("pending".to_owned(), pending as f64);
+    radhook.end();
+    figures
+}
+
+fn balanced(radhook: Radhook, receiver: &Receiver, window: u64, backlog: u64, span: Duration) -> Figures {
+    let mut load = Drive::window(radhook.accounting(), NAS, radhook.pid(), window, span);
+    load.balance = Some((receiver.counter(), backlog));
+    let (mut figures, _) = drive(&load);
+    figures.insert("events_per_post".to_owned(), receiver.events() as f64 / receiver.posts().max(1) as f64);
+    radhook.end();
+    figures
 }

@@ -1,0 +1,24 @@
+//! What a process has used so far, by proc(5).
+
+use std::fs;
+
+/// What the system counts CPU time in, a second (`sysconf(_SC_CLK_TCK)`; 100 on every Linux there is).
+const TICKS: f64 = 100.0;
+
+/// CPU seconds of all its threads, user and kernel (`/proc/PID/stat`, fields 14 and 15).
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
+    let ticks = after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number"));
+    ticks.sum::<f64>() / TICKS
+}
+
+/// Resident memory in MiB: now, and at most so far.
+pub fn memory_mib(pid: u32) -> (f64, f64) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let of = |what: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
