@@ -16,6 +16,8 @@ pub struct Results {
     pub command: String,
     /// When it began, RFC 3339.
     pub at: String,
+    /// Made by a build without optimisation: good for trying the bench, and for nothing else.
+    pub debug: bool,
     /// What was measured, in the order of measuring.
     pub rows: Vec<Row>,
 }
@@ -38,6 +40,28 @@ impl Row {
     }
 }
 
+/// `ours` to `theirs`: of the medians, and the lowest and highest of the rounds, each beside its own neighbour.
+#[derive(Debug, Clone, Copy)]
+pub struct Ratio {
+    /// Of the medians.
+    pub of_medians: f64,
+    /// In the rounds.
+    pub lowest: f64,
+    /// In the rounds.
+    pub highest: f64,
+}
+
+impl Ratio {
+    /// Of one figure of a row to one of another; `None` where one was not measured.
+    pub fn of(ours: (&Row, &str), theirs: (&Row, &str)) -> Option<Self> {
+        let of_medians = ours.0.median(ours.1)? / theirs.0.median(theirs.1)?;
+        let rounds = ours.0.rounds.iter().zip(&theirs.0.rounds);
+        let ratios = rounds.filter_map(|(one, other)| Some(one.get(ours.1)? / other.get(theirs.1)?));
+        let (lowest, highest) = ratios.fold((f64::INFINITY, 0.0), |(low, high), at| (at.min(low), at.max(high)));
+        Some(Self { of_medians, lowest, highest })
+    }
+}
+
 /// The middle one, or the mean of the two in the middle.
 pub fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
@@ -52,7 +76,7 @@ impl Results {
         let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
         let separator = if words.is_empty() { "" } else { " -- " };
         let command = format!("cargo bench --bench {bench}{separator}{}", words.join(" "));
-        Self { command, at: jiff::Timestamp::now().to_string(), rows: Vec::new() }
+        Self { command, at: jiff::Timestamp::now().to_string(), debug: cfg!(debug_assertions), rows: Vec::new() }
     }
 
     /// Adds a round, and says it at once: a run takes long, and may be cut short.
@@ -98,8 +122,13 @@ impl Results {
 }
 
 fn path(bench: &str) -> PathBuf {
+    directory().join(format!("{bench}.json"))
+}
+
+/// Where figures are kept, in the build directory.
+pub fn directory() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    target.parent().expect("it stands in the build directory").join("bench-results").join(format!("{bench}.json"))
+    target.parent().expect("it stands in the build directory").join("bench-results")
 }
 
 /// Three figures that matter, and no exponent.
