@@ -21,7 +21,7 @@ use harness::receiver::{Conduct, Receiver};
 use harness::results::{Figures, Results};
 use harness::subject::{CONCURRENCY, NAS, Radhook, configured, data_directory, dead_address};
 use harness::transit;
-use harness::usage::{cpu_seconds, cpu_seconds_fine, memory_mib};
+use harness::usage::{cpu_seconds, cpu_seconds_fine, memory_mib, settle};
 use radhook::lab::load::Pace;
 use support::daemon::Daemon;
 use support::verbs::status;
@@ -262,6 +262,7 @@ fn start() -> Figures {
     let receiver = Receiver::start();
     let directory = data_directory();
     let config = configured(directory.path(), &[receiver.url()], "");
+    settle();
     let begun = Instant::now();
     let daemon = Daemon::start(&config);
     let took = begun.elapsed();

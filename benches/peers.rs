@@ -21,6 +21,7 @@ use harness::drive::{Drive, drive};
 use harness::receiver::Receiver;
 use harness::results::{Figures, Results};
 use harness::subject::{CONCURRENCY, NAS, Radhook, data_directory, dead_address};
+use harness::usage::settle;
 use support::freeradius::{Accounting, FreeRadius, NAS_SECRET};
 use support::verbs::status;
 
@@ -70,6 +71,7 @@ fn main() {
     for round in 1..=options.rounds {
         println!("round {round} of {}", options.rounds);
         for &(name, setting, measure) in &turns {
+            settle();
             results.add(name, setting, measure(setting, span));
         }
     }

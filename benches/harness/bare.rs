@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::results::Figures;
+use super::usage::settle;
 
 /// What one append writes: a page, as a journal's smallest batch does.
 const APPEND: usize = 4096;
@@ -28,6 +29,7 @@ const DROPPED: Duration = Duration::from_millis(200);
 
 /// Appends and syncs, one after the other, in a file in this directory.
 pub fn fdatasync(directory: &Path, preallocated: bool, span: Duration) -> Figures {
+    settle();
     let file = tempfile::NamedTempFile::new_in(directory).expect("the directory is writable");
     let mut open = OpenOptions::new().write(true).open(file.path()).expect("it is there");
     if preallocated {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::usage::settle;
 use crate::support::daemon::{Config, Daemon};
 use crate::support::own_loopback;
 
@@ -33,6 +34,7 @@ impl Radhook {
     pub fn start(urls: &[String], more: &str) -> Self {
         let directory = data_directory();
         let config = configured(directory.path(), urls, more);
+        settle();
         Self { daemon: Daemon::start(&config), config, directory }
     }
 

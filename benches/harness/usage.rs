@@ -33,3 +33,9 @@ pub fn memory_mib(pid: u32) -> (f64, f64) {
     };
     (of("VmRSS:"), of("VmHWM:"))
 }
+
+/// Waits until what others have written is on the disk: a detail file that was written before is no business of the next one's
+/// fdatasync.
+pub fn settle() {
+    rustix::fs::sync();
+}
