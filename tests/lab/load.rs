@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use radhook::lab::load::{LoadError, LoadOptions, LoadReport, MAX_WINDOW, Pace, run};
+use radhook::lab::load::{Backlog, LoadError, LoadOptions, LoadReport, MAX_WINDOW, Pace, run, run_balanced};
 use radhook::lab::nas::NasOptions;
 use radhook::secret::Secret;
 use radius::core::code::Code;
@@ -81,6 +81,23 @@ fn every_packet_of_every_session_is_acknowledged_once() {
     assert_eq!((report.lost, report.outstanding, report.bad_answers, report.answered_again), (0, 0, 0, 0));
     assert_eq!(report.latency.len(), 200);
     assert!(report.elapsed > Duration::ZERO && report.rate() > 0.0);
+    responder.stop();
+}
+
+#[test]
+fn packets_wait_for_the_other_end() {
+    let responder = Responder::start(|request: &[u8]| vec![acknowledgement(request, SECRET)]);
+    let backlog = Backlog { taken: Arc::default(), at_most: 10 };
+    let taken: Arc<AtomicU64> = Arc::clone(&backlog.taken);
+    let mut most_between = 0;
+    let report = run_balanced(&LoadOptions { sessions: Some(5), ..options(responder.address) }, &backlog, |report| {
+        most_between = most_between.max(report.sent - taken.load(Ordering::Relaxed));
+        // All that went in comes out, after a moment in which nothing more may go in.
+        taken.store(report.acknowledged, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(report.unwrap().acknowledged, 20);
+    assert_eq!(most_between, 10);
     responder.stop();
 }
 

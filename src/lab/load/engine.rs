@@ -142,8 +142,8 @@ impl<'a> Engine<'a> {
 
     /// How many more the target's other end lets in.
     fn room(&self) -> usize {
-        // What was given up may have gone in or not; that it did is the safe side, and what a lost one takes up comes free
-        // only by another run: a run that loses packets says so.
+        // A packet that was given up may have gone in or not. It counts as if it had, and its room never comes back: a run
+        // that loses packets says so.
         self.backlog.map_or(usize::MAX, |backlog| backlog.room(self.report.sent))
     }
 
