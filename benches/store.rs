@@ -100,5 +100,51 @@ fn replay(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commit, read, replay);
+/// Events of a checkpoint that is measured.
+const CHECKPOINT: u64 = 10_000;
+
+/// Seventeen octets as random as those of a `T` or `U` key, the same for the same number.
+fn scattered(kind: u8, number: u64) -> Vec<u8> {
+    let mixed = |salt: u64| (number + salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(salt | 1);
+    [&[kind][..], &mixed(0x5851_f42d_4c95_7f2d).to_be_bytes(), &mixed(0x1405_7b7e_f767_814f).to_be_bytes()].concat()
+}
+
+/// What stands in the store of so many events that are delivered once and wait once.
+fn records(numbers: std::ops::Range<u64>) -> Batch {
+    let mut batch = Batch::default();
+    for number in numbers {
+        let octets = number.to_be_bytes();
+        let of_endpoint = |kind: u8, endpoint: u32| [&[kind][..], &endpoint.to_be_bytes(), &octets].concat();
+        batch.put([b"E", &octets[..]].concat(), vec![0x5a; VALUE]);
+        batch.put(scattered(b'T', number), [1; 40]);
+        batch.put(scattered(b'U', number), [1; 40]);
+        batch.put(of_endpoint(b'P', 1), [2; 30]);
+        batch.put(of_endpoint(b'H', 2), [3; 30]);
+    }
+    batch
+}
+
+fn checkpoint(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("checkpoint");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(CHECKPOINT));
+    let dir = TempDir::new().expect("a directory");
+    let store = open(dir.path());
+    let mut next = 0;
+    group.bench_function("of 10,000 events", |bencher| {
+        bencher.iter_batched(
+            || {
+                for _ in 0..CHECKPOINT / 100 {
+                    store.commit(&records(next..next + 100), Durability::Durable).expect("committed");
+                    next += 100;
+                }
+            },
+            |()| store.checkpoint().expect("moved into sled"),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, commit, read, replay, checkpoint);
 criterion_main!(benches);

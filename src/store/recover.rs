@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::check::{SegmentReport, look_at_sled, survey};
-use super::durable::{lock_dir, read_format};
+use super::durable::{FORMAT, lock_dir, read_format};
 use super::engine::CHECKPOINT_BYTES;
 use super::fs::{FileSystem, RealFs, make_dir};
 use super::journal::{self, Journal};
@@ -19,7 +19,7 @@ use super::mark::{self, Mark};
 use super::segment::{HEADER_BLOCK, Position};
 use super::sled::{SledTable, Trust};
 use super::table::{Operations, Table, View};
-use super::{Batch, StoreError};
+use super::{Batch, StoreError, migrate};
 
 /// The segment that a cut journal goes on in; later ones have the configured size again.
 const SEGMENT_SIZE: u64 = 1 << 20;
@@ -63,11 +63,11 @@ impl Recovery {
 /// Recovers the store in `path`; with `accept_loss` also when that gives something up.
 ///
 /// # Errors
-/// [`StoreError::Locked`] while a daemon runs on it, [`StoreError::Newer`], [`StoreError::Io`], and
-/// [`StoreError::Table`] when even a new sled fails.
+/// [`StoreError::Locked`] while a daemon runs on it, [`StoreError::Newer`], [`StoreError::NoRoom`] for the copy of a store of
+/// an older format, [`StoreError::Io`], and [`StoreError::Table`] when even a new sled fails.
 pub fn recover(path: &Path, accept_loss: bool) -> Result<Recovery, StoreError> {
     let _lock = lock_dir(path)?;
-    read_format(path)?;
+    let format = read_format(path)?;
     let (dir, sled) = (path.join("journal"), path.join("sled"));
     let fs: Arc<dyn FileSystem> = Arc::new(RealFs);
     let segments = survey(&*fs, &dir)?;
@@ -121,6 +121,10 @@ pub fn recover(path: &Path, accept_loss: bool) -> Result<Recovery, StoreError> {
         return Ok(recovery);
     }
 
+    // What is written below lies as this format has it.
+    if let Some(found) = format.filter(|found| *found < FORMAT) {
+        migrate::raise(path, found)?;
+    }
     let replaced = [(recovery.sled.is_some(), sled.clone()), (true, mark::path(&sled))];
     if recovery.sled.is_some() || recovery.record.is_some() {
         for (_, old) in replaced.iter().filter(|(replace, old)| *replace && old.exists()) {

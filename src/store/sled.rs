@@ -20,7 +20,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::sled::Tree;
@@ -63,6 +63,8 @@ pub struct SledTable {
     /// A handle of sled's file, for the fdatasync that sled does not make.
     file: File,
     record: Mutex<Record>,
+    /// Held while a batch is applied, and by whoever reads a block that stands in pieces: a change of its neighbours moves it.
+    applying: RwLock<()>,
     /// Unknown until the first checkpoint: to find it out means to read every key that is a fingerprint.
     absent: Mutex<Option<Absent>>,
     /// Unknown until it is first asked for.
@@ -146,6 +148,7 @@ impl SledTable {
             open: Some((db, tree)),
             file,
             record: Mutex::default(),
+            applying: RwLock::default(),
             absent: Mutex::default(),
             told: Mutex::default(),
             blobs: AtomicU64::new(0),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
+use std::sync::PoisonError;
 
 use ::sled::IVec;
 use smallvec::SmallVec;
@@ -48,7 +49,8 @@ impl SledTable {
     }
 
     /// What a block holds.
-    pub(super) fn block(&self, block: &Key) -> Result<Option<Bytes>, StoreError> {
+    pub(super) fn block(&self, block: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         let held = self.call(|tree| tree.get(block))?;
         held.map(|held| self.value(block, &held)).transpose()
     }
@@ -140,7 +142,11 @@ impl SledTable {
         held: &[u8],
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Key, Bytes)>, StoreError> {
-        let octets = self.value(block, held)?;
+        let octets = match Held::read(held) {
+            // What is in pieces may have been changed since its head was read.
+            Some(Held::Pieces(_)) => self.block(block)?.unwrap_or_default(),
+            _ => self.value(block, held)?,
+        };
         let mut found = Vec::new();
         for entry in block::entries(&octets) {
             let (key, value) = entry.map_err(|_| self.unreadable(block))?;

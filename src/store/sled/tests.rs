@@ -232,3 +232,35 @@ fn full_blocks_reach_no_blob() {
     assert_eq!(sled.range(b"A", b"Z").count(), 800);
     sled.count().unwrap();
 }
+
+#[test]
+fn an_entry_is_whole_while_its_neighbours_change() {
+    let dir = TempDir::new().unwrap();
+    let sled = SledTable::open(&dir.path().join("sled"), Trust::Verify).unwrap();
+    let event = |number: u64| records::event(number).to_vec();
+    let kept = vec![7; 3_000];
+    sled.checkpoint(&changes([(event(2), Some(kept.clone()))]), at(1)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(Ordering::Relaxed) || reads == 0 {
+                assert!(sled.get(&event(2)).unwrap().as_deref() == Some(&kept[..]), "after {reads} reads");
+                let found = sled.range(&event(2), &event(3)).collect::<Result<Vec<_>, _>>().unwrap();
+                assert!(found.len() == 1 && *found[0].1 == *kept, "after {reads} reads");
+                reads += 1;
+            }
+        });
+        for round in 0..60_u64 {
+            // Longer, shorter, and gone: the kept one's place in the pieces is another each time.
+            let neighbour = |length: u64| (round % 3 != 2).then(|| vec![round as u8; length as usize]);
+            if reader.is_finished() {
+                break;
+            }
+            let round = [(event(1), neighbour(round % 2 * 6_000 + 500)), (event(3), neighbour(5_000))];
+            sled.checkpoint(&changes(round), at(2)).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}

@@ -1,6 +1,7 @@
 //! What a checkpoint writes.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use ::sled::IVec;
 
@@ -102,7 +103,9 @@ impl SledTable {
 
     pub(super) fn write(&self, mut batch: ::sled::Batch, record: &Record) -> Result<(), StoreError> {
         batch.insert(RECORD_KEY, record.encode());
+        let applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
         self.call(|tree| tree.apply_batch(batch))?;
+        drop(applying);
         *self.record() = *record;
         Ok(())
     }
