@@ -12,7 +12,7 @@ use super::{GRACE, StartError};
 use crate::admin;
 use crate::config::Endpoint;
 use crate::deliver::client::Sender;
-use crate::deliver::endpoint::Delivery;
+use crate::deliver::endpoint::{Delivery, Meters};
 use crate::deliver::options::Order;
 use crate::deliver::view::View;
 use crate::directory::Directory;
@@ -80,7 +80,8 @@ impl Prepared {
             sender: sender.clone(),
         };
         let House { node, store, reports, directory, runtime, aside } = house.clone();
-        let delivery = Delivery { options, id, node, store, bell, reports, directory, view, sender, aside };
+        let meters = Meters::of(&options.name);
+        let delivery = Delivery { options, id, node, store, bell, reports, directory, view, meters, sender, aside };
         let (stop, stopped) = watch::channel(false);
         let ended = runtime.spawn(delivery.run(stopped, GRACE));
         Task { endpoint, known, stop, ended }

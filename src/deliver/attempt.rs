@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use ::metrics::{counter, histogram};
+use ::metrics::{Counter, Histogram, counter, histogram};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -44,6 +44,25 @@ pub(super) struct Request {
     /// The same, as the policy judges it.
     pub ended: Ended,
     exchange: Option<Exchange>,
+}
+
+/// An endpoint's metrics of attempts, looked up once.
+pub struct Meters {
+    /// In the order of [`Meters::RESULTS`].
+    results: [Counter; 6],
+    seconds: Histogram,
+}
+
+impl Meters {
+    const RESULTS: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "other", "no_answer"];
+
+    /// Those of an endpoint.
+    pub fn of(endpoint: &str) -> Self {
+        let result =
+            |result| counter!(metrics::DELIVERY_ATTEMPTS, "endpoint" => endpoint.to_owned(), "result" => result);
+        let seconds = histogram!(metrics::DELIVERY_SECONDS, "endpoint" => endpoint.to_owned());
+        Self { results: Self::RESULTS.map(result), seconds }
+    }
 }
 
 /// An event that is to be sent.
@@ -200,16 +219,15 @@ impl Delivery {
 
     fn count(&self, attempt: &Attempt) {
         let result = match attempt.status {
-            Some(200..300) => "2xx",
-            Some(300..400) => "3xx",
-            Some(400..500) => "4xx",
-            Some(500..600) => "5xx",
-            Some(_) => "other",
-            None => "no_answer",
+            Some(200..300) => 0,
+            Some(300..400) => 1,
+            Some(400..500) => 2,
+            Some(500..600) => 3,
+            Some(_) => 4,
+            None => 5,
         };
-        let endpoint = || self.options.name.to_string();
-        counter!(metrics::DELIVERY_ATTEMPTS, "endpoint" => endpoint(), "result" => result).increment(1);
-        histogram!(metrics::DELIVERY_SECONDS, "endpoint" => endpoint()).record(f64::from(attempt.took_ms) / 1_000.0);
+        self.meters.results[result].increment(1);
+        self.meters.seconds.record(f64::from(attempt.took_ms) / 1_000.0);
     }
 }
 

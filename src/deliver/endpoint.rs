@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
 use super::attempt::Made;
+pub use super::attempt::Meters;
 use super::breaker::{Breaker, Gate};
 use super::client::Sender;
 use super::hand::{Gathered, Hand};
@@ -64,6 +65,8 @@ pub struct Delivery {
     pub reports: Channel<Report>,
     /// What operators see.
     pub view: Arc<View>,
+    /// What is counted.
+    pub meters: Meters,
     /// What is known of users, where events may lack it.
     pub directory: Option<Arc<Directory>>,
     /// The endpoint's HTTP client.

@@ -238,7 +238,15 @@ impl Writer {
         }
         if let Some(committed) = committed {
             self.planner.ring(committed.rung);
-            committed.came.iter().for_each(|came| count(*came));
+            // Nearly all of a batch came to the same few things.
+            let mut times: Vec<(Came, u64)> = Vec::new();
+            for came in committed.came {
+                match times.iter_mut().find(|(known, _)| *known == came) {
+                    Some((_, times)) => *times += 1,
+                    None => times.push((came, 1)),
+                }
+            }
+            times.into_iter().for_each(|(came, times)| count(came, times));
         }
     }
 
@@ -358,7 +366,7 @@ impl Writer {
         if !plan.is_empty() {
             let rung = plan.commit(&*self.store, Durability::Durable)?;
             self.planner.ring(rung);
-            concluded.into_iter().for_each(|kind| count(Came::Event(kind)));
+            concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
         }
         Ok(done)
     }
@@ -377,7 +385,7 @@ impl Writer {
             if !plan.is_empty() {
                 let rung = plan.commit(&*self.store, Durability::Lazy)?;
                 self.planner.ring(rung);
-                concluded.into_iter().for_each(|kind| count(Came::Event(kind)));
+                concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
             }
             Ok(more)
         });
@@ -413,16 +421,16 @@ struct Committed {
     came: Vec<Came>,
 }
 
-fn count(came: Came) {
+fn count(came: Came, times: u64) {
     match came {
-        Came::Event(kind) => counter!(metrics::EVENTS, "type" => kind.name()).increment(1),
-        Came::Repeat => counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => "repeat").increment(1),
+        Came::Event(kind) => counter!(metrics::EVENTS, "type" => kind.name()).increment(times),
+        Came::Repeat => counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => "repeat").increment(times),
         Came::Untold(why) => {
             let reason = match why {
                 Untold::Late => "late",
                 Untold::AfterStop => "after_stop",
             };
-            counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(1);
+            counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(times);
         }
         Came::Meaningless(why) => {
             let reason = match why {
@@ -430,7 +438,7 @@ fn count(came: Came) {
                 Meaningless::SessionId => "no_session_id",
                 Meaningless::Reply => "reply",
             };
-            counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(1);
+            counter!(metrics::EXCHANGES_WITHOUT_EVENT, "reason" => reason).increment(times);
         }
     }
 }

@@ -1,13 +1,9 @@
-//! What sled surely does not hold. A fact that is told has never been told before, nearly always, and to learn that from sled costs
-//! a walk down its tree; here it costs three looks into one piece of memory.
+//! What sled surely does not hold. A session or an entry of an index that is put has never been there before, nearly always, and to
+//! learn that from sled costs a walk down its tree; here it costs three looks into one piece of memory.
 //!
-//! It is a counting Bloom filter over the keys that are one letter and a fingerprint of sixteen octets, which are as good as random
-//! already: they are their own hash. Counters let keys be taken out again, so that it stays as sharp as it was while the history moves on.
+//! It is a counting Bloom filter. Counters let keys be taken out again, so that it stays as sharp as it was while sessions come and go.
 
-use super::records::FINGERPRINTED;
-
-/// Octets of a key that is watched: a letter and a fingerprint.
-const WATCHED: usize = 17;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// Counters looked at for each key.
 const LOOKS: usize = 3;
@@ -29,45 +25,37 @@ pub(super) struct Absent {
     counters: Vec<u8>,
     /// Keys that are in.
     keys: usize,
+    hasher: RandomState,
 }
 
 impl Absent {
     /// An empty one with room for `keys`, and for as many again.
     pub fn with_room_for(keys: usize) -> Self {
         let room = (keys * 2).max(FEWEST).next_power_of_two();
-        Self { counters: vec![0; room * COUNTERS_PER_KEY / 2], keys: 0 }
+        Self { counters: vec![0; room * COUNTERS_PER_KEY / 2], keys: 0, hasher: RandomState::new() }
     }
 
-    /// Whether a key is of those that are watched.
-    pub fn watches(key: &[u8]) -> bool {
-        key.len() == WATCHED && FINGERPRINTED.contains(&key[0])
-    }
-
-    /// Whether a key was surely not put in. Never so of one that was; of keys that are not watched nothing is sure.
+    /// Whether a key was surely not put in. Never so of one that was.
     pub fn is_absent(&self, key: &[u8]) -> bool {
-        Self::watches(key) && self.places(key).iter().any(|place| self.count(*place) == 0)
+        self.places(key).iter().any(|place| self.count(*place) == 0)
     }
 
     /// Puts a key in that is not in.
     pub fn put(&mut self, key: &[u8]) {
-        if Self::watches(key) {
-            self.keys += 1;
-            for place in self.places(key) {
-                let count = self.count(place);
-                self.set(place, (count + 1).min(FULL));
-            }
+        self.keys += 1;
+        for place in self.places(key) {
+            let count = self.count(place);
+            self.set(place, (count + 1).min(FULL));
         }
     }
 
     /// Takes a key out that is in.
     pub fn remove(&mut self, key: &[u8]) {
-        if Self::watches(key) {
-            self.keys = self.keys.saturating_sub(1);
-            for place in self.places(key) {
-                let count = self.count(place);
-                if count < FULL {
-                    self.set(place, count.saturating_sub(1));
-                }
+        self.keys = self.keys.saturating_sub(1);
+        for place in self.places(key) {
+            let count = self.count(place);
+            if count < FULL {
+                self.set(place, count.saturating_sub(1));
             }
         }
     }
@@ -83,12 +71,11 @@ impl Absent {
     }
 
     fn places(&self, key: &[u8]) -> [usize; LOOKS] {
-        let half =
-            |at: usize| u64::from_le_bytes(key[at..at + 8].try_into().expect("a watched key has seventeen octets"));
-        // One fingerprint may stand under two letters.
-        let (first, second) = (half(1) ^ u64::from(key[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15), half(9) | 1);
+        let hash = self.hasher.hash_one(key);
+        // Odd, so that the looks differ.
+        let step = hash >> 32 | 1;
         let mask = self.counters.len() as u64 * 2 - 1;
-        std::array::from_fn(|look| (first.wrapping_add(second.wrapping_mul(look as u64)) & mask) as usize)
+        std::array::from_fn(|look| (hash.wrapping_add(step.wrapping_mul(look as u64)) & mask) as usize)
     }
 
     fn count(&self, place: usize) -> u8 {
@@ -120,7 +107,7 @@ mod tests {
         #[test]
         fn what_is_in_is_never_called_absent(steps in prop::collection::vec((any::<bool>(), 0..400u64), 0..3_000)) {
             // Small, so that counters are shared and fill up.
-            let mut absent = Absent { counters: vec![0; 32], keys: 0 };
+            let mut absent = Absent { counters: vec![0; 32], ..Absent::with_room_for(0) };
             let mut model = HashSet::new();
             for (puts, number) in steps {
                 let key = key(b'S', number);
@@ -149,10 +136,5 @@ mod tests {
         let taken_for_there = (0..10_000).filter(|number| !absent.is_absent(&key(b'J', *number))).count();
         assert!(taken_for_there < 500, "{taken_for_there} of 10,000");
         assert!(!absent.is_full());
-    }
-
-    #[test]
-    fn of_other_keys_nothing_is_sure() {
-        assert!(!Absent::with_room_for(0).is_absent(b"E\0\0\0\0\0\0\0\x01"));
     }
 }

@@ -28,6 +28,7 @@ pub mod queue;
 mod quiet;
 pub mod records;
 pub mod recover;
+mod seen;
 mod segment;
 pub mod sessions;
 mod sled;

@@ -401,9 +401,6 @@ pub fn read_due(key: &[u8]) -> Option<(i64, EventNumber)> {
     Some((unordered(*at), EventNumber::from_be_bytes(event.try_into().ok()?)))
 }
 
-/// The letters of keys that are a fingerprint of sixteen octets and nothing else, but for those of facts that were told.
-pub(super) const FINGERPRINTED: [u8; 5] = *b"JKLSV";
-
 /// Signed times in bytewise order.
 pub(super) fn ordered(at: i64) -> [u8; 8] {
     (at.cast_unsigned() ^ (1 << 63)).to_be_bytes()

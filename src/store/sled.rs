@@ -65,7 +65,7 @@ pub struct SledTable {
     record: Mutex<Record>,
     /// Held while a batch is applied, and by whoever reads a block that stands in pieces: a change of its neighbours moves it.
     applying: RwLock<()>,
-    /// Unknown until the first checkpoint: to find it out means to read every key that is a fingerprint.
+    /// Unknown until the first checkpoint: to find it out means to read every key that stands by itself.
     absent: Mutex<Option<Absent>>,
     /// Unknown until it is first asked for.
     told: Mutex<Option<Told>>,

@@ -15,6 +15,7 @@ use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::seen::Seen;
 use super::segment::Position;
 use super::{Batch, Bytes, Key, StoreError};
 
@@ -73,6 +74,7 @@ impl From<&Batch> for Operations {
 pub struct View {
     unsynced: BTreeMap<Key, (u64, Change)>,
     active: Changes,
+    active_seen: Seen,
     active_size: Size,
     frozen: Option<Frozen>,
     freezes: u64,
@@ -86,6 +88,7 @@ pub struct Frozen {
     pub changes: Arc<Changes>,
     /// Where the journal stood with the last of them.
     pub position: Position,
+    seen: Arc<Seen>,
     size: Size,
 }
 
@@ -120,8 +123,9 @@ impl View {
     /// What is known of `key`: `None` when the table has to be asked.
     pub fn get(&self, key: &[u8]) -> Option<Change> {
         let unsynced = self.unsynced.get(key).map(|(_, change)| change);
-        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.changes.get(key));
-        unsynced.or_else(|| self.active.get(key)).or_else(frozen).cloned()
+        let active = || self.active_seen.may_hold(key).then(|| self.active.get(key)).flatten();
+        let frozen = || self.frozen.as_ref().filter(|frozen| frozen.seen.may_hold(key))?.changes.get(key);
+        unsynced.or_else(active).or_else(frozen).cloned()
     }
 
     /// The changes with `from <= key < to`, up to the one that makes `limit` values.
@@ -171,6 +175,7 @@ impl View {
             self.active_size.values += value;
             match self.active.entry(key) {
                 btree_map::Entry::Vacant(vacant) => {
+                    self.active_seen.put(vacant.key());
                     self.active_size.entries += 1;
                     self.active_size.bytes += vacant.key().len() as u64 + CHANGE_OVERHEAD;
                     vacant.insert(change);
@@ -198,6 +203,7 @@ impl View {
             self.frozen = Some(Frozen {
                 changes: Arc::new(std::mem::take(&mut self.active)),
                 position: self.position,
+                seen: Arc::new(std::mem::take(&mut self.active_seen)),
                 size: std::mem::take(&mut self.active_size),
             });
         }

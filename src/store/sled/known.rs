@@ -1,4 +1,4 @@
-//! What is known of sled's keys without asking sled: which fingerprints it surely does not hold, and where the facts stand.
+//! What is known of sled's keys without asking sled: which it surely does not hold, and where the facts stand.
 
 use std::sync::{MutexGuard, PoisonError};
 
@@ -6,8 +6,7 @@ use super::SledTable;
 use crate::store::StoreError;
 use crate::store::absent::Absent;
 use crate::store::block::{self, TOLD, read_told_block};
-use crate::store::layout::{BLOCK, value_key};
-use crate::store::records::FINGERPRINTED;
+use crate::store::layout::{BLOCK, VALUE, VALUES_END};
 use crate::store::told::Told;
 
 /// Where the facts stand, once that is known.
@@ -31,7 +30,7 @@ impl SledTable {
         self.absent().as_ref().is_some_and(|absent| absent.is_absent(key))
     }
 
-    /// Finds out which fingerprints are held, unless that is known already and there is room for more. Nothing else may change
+    /// Finds out which keys stand by themselves, unless that is known already and there is room for more. Nothing else may change
     /// sled meanwhile.
     pub(super) fn know_absent(&self) -> Result<(), StoreError> {
         let keys = match &*self.absent() {
@@ -39,15 +38,13 @@ impl SledTable {
             known => known.as_ref().map_or(0, Absent::keys),
         };
         let mut found = Absent::with_room_for(keys);
-        for letter in FINGERPRINTED {
-            let mut held = self.tree()?.range(value_key(&[letter])..value_key(&[letter + 1])).keys();
-            while let Some(key) = self.call(|_| held.next().transpose())? {
-                found.put(&key[1..]);
-                if found.is_full() {
-                    // There are more than were thought: begin again with twice the room.
-                    *self.absent() = Some(found);
-                    return self.know_absent();
-                }
+        let mut held = self.tree()?.range([VALUE].as_slice()..VALUES_END).keys();
+        while let Some(key) = self.call(|_| held.next().transpose())? {
+            found.put(&key[1..]);
+            if found.is_full() {
+                // There are more than were thought: begin again with twice the room.
+                *self.absent() = Some(found);
+                return self.know_absent();
             }
         }
         *self.absent() = Some(found);
