@@ -10,14 +10,25 @@
 //! ```text
 //!  | key length, 2 | value length, 4 | key … | value … |
 //! ```
-//! All numbers are little-endian.
+//! All numbers are little-endian. The row stands behind an octet that says whether it is compressed (LZ4, behind its length): the JSON
+//! of events that came together repeats itself and becomes a quarter as long, which spares sled that much writing, and reading back.
+
+use std::borrow::Cow;
+
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 
 use super::Key;
 use super::layout::BLOCK;
 use super::records;
 
-/// Events in one block: some 800 octets each, so that most blocks stand in their leaf.
+/// Events in one block: some 1,600 octets each, and 400 compressed. Whoever reads one event unpacks them all.
 const EVENTS: u64 = 4;
+
+/// Rows that are shorter are not worth compressing.
+const WORTHWHILE: usize = 2_048;
+
+const PLAIN: u8 = 0;
+const COMPRESSED: u8 = 1;
 
 /// Events whose facts, or whose deliveries at an endpoint, share a block: some fifty octets each.
 const SMALL: u64 = 16;
@@ -98,6 +109,24 @@ pub(super) fn told_block(group: u32) -> Key {
 /// The group in the key of such a block.
 pub(super) fn read_told_block(key: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(key.strip_prefix(&[BLOCK, TOLD[0]])?.try_into().ok()?))
+}
+
+/// A row as it is held.
+pub(super) fn pack(row: &[u8]) -> Vec<u8> {
+    match row.len() >= WORTHWHILE {
+        true => [&[COMPRESSED][..], &compress_prepend_size(row)].concat(),
+        false => [&[PLAIN][..], row].concat(),
+    }
+}
+
+/// The row in what is held; nothing of it is an empty one.
+pub(super) fn unpack(held: &[u8]) -> Result<Cow<'_, [u8]>, Broken> {
+    match held.split_first() {
+        None => Ok(Cow::Borrowed(&[])),
+        Some((&PLAIN, row)) => Ok(Cow::Borrowed(row)),
+        Some((&COMPRESSED, packed)) => decompress_size_prepended(packed).map(Cow::Owned).map_err(|_| Broken),
+        Some(_) => Err(Broken),
+    }
 }
 
 /// Adds an entry at the end.
@@ -192,5 +221,17 @@ mod tests {
             let whole = entries(&octets[..cut]).collect::<Result<Vec<_>, _>>();
             assert!(whole.is_err() || cut == 9, "{cut}");
         }
+    }
+
+    #[test]
+    fn rows_are_had_back_whether_they_were_compressed_or_not() {
+        for length in [0, 1, 2_047, 2_048, 100_000] {
+            let row: Vec<u8> = (0..length).map(|at: usize| (at % 7) as u8).collect();
+            let held = pack(&row);
+            assert_eq!(&*unpack(&held).unwrap(), &row[..]);
+            assert!(length < 2_048 || held.len() < length / 2, "{length} octets became {}", held.len());
+        }
+        assert_eq!(unpack(&[COMPRESSED, 1, 2]), Err(Broken));
+        assert_eq!(unpack(&[9]), Err(Broken));
     }
 }

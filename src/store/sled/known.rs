@@ -70,7 +70,8 @@ impl SledTable {
             for held in self.raw(&[BLOCK, TOLD[0]], &[BLOCK, TOLD[0] + 1])? {
                 let (block, held) = held?;
                 let group = read_told_block(&block).ok_or_else(|| self.unreadable(&block))?;
-                for entry in block::entries(&self.value(&block, &held)?) {
+                let octets = self.value(&block, &held)?;
+                for entry in block::entries(&block::unpack(&octets).map_err(|_| self.unreadable(&block))?) {
                     found.put(entry.map_err(|_| self.unreadable(&block))?.0, group);
                 }
             }

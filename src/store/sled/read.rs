@@ -38,8 +38,9 @@ impl SledTable {
     }
 
     fn find_in(&self, block: &Key, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let Some(octets) = self.block(block)? else { return Ok(None) };
-        for entry in block::entries(&octets) {
+        let Some(held) = self.block(block)? else { return Ok(None) };
+        let row = block::unpack(&held).map_err(|_| self.unreadable(block))?;
+        for entry in block::entries(&row) {
             let (own, value) = entry.map_err(|_| self.unreadable(block))?;
             if own == key {
                 return Ok(Some(value.into()));
@@ -147,8 +148,9 @@ impl SledTable {
             Some(Held::Pieces(_)) => self.block(block)?.unwrap_or_default(),
             _ => self.value(block, held)?,
         };
+        let row = block::unpack(&octets).map_err(|_| self.unreadable(block))?;
         let mut found = Vec::new();
-        for entry in block::entries(&octets) {
+        for entry in block::entries(&row) {
             let (key, value) = entry.map_err(|_| self.unreadable(block))?;
             if wanted(key) {
                 found.push((Key::from(key), Bytes::from(value)));
@@ -184,7 +186,8 @@ impl SledTable {
                     }
                     BLOCK => {
                         let octets = self.value(&key, &held)?;
-                        for entry in block::entries(&octets) {
+                        let row = block::unpack(&octets).map_err(|_| self.unreadable(&key))?;
+                        for entry in block::entries(&row) {
                             let (key, value) = entry.map_err(|_| self.unreadable(&key))?;
                             counted.entries += 1;
                             counted.bytes += (key.len() + value.len()) as u64;

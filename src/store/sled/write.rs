@@ -143,8 +143,9 @@ impl<'t> Step<'t> {
         let table = self.table;
         let held = table.call(|tree| tree.get(block))?;
         let octets = held.as_ref().map(|held| table.value(block, held)).transpose()?.unwrap_or_default();
+        let row = block::unpack(&octets).map_err(|_| table.unreadable(block))?;
         let mut entries: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
-        for entry in block::entries(&octets) {
+        for entry in block::entries(&row) {
             let (key, value) = entry.map_err(|_| table.unreadable(block))?;
             entries.insert(key, value);
         }
@@ -164,13 +165,13 @@ impl<'t> Step<'t> {
                 table.is_told(key, group, before.is_some(), change.is_some());
             }
         }
-        let mut written = Vec::with_capacity(octets.len() + PIECE);
+        let mut written = Vec::with_capacity(row.len() + PIECE);
         for (key, value) in &entries {
             block::push(&mut written, key, value);
         }
-        let new = Some(written.as_slice()).filter(|written| !written.is_empty());
-        self.set(block, block, held.as_deref(), new)?;
-        Ok(written.len())
+        let packed = (!written.is_empty()).then(|| block::pack(&written));
+        self.set(block, block, held.as_deref(), packed.as_deref())?;
+        Ok(packed.map_or(0, |packed| packed.len()))
     }
 
     /// Sets what sled holds at a place, with the pieces of what is too long for it.
