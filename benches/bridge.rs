@@ -1,58 +1,18 @@
 //! What an accounting packet costs between its decoding and its storage: the event alone, and batches through the
 //! planner into a real store.
 
+mod exchanges;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use jiff::Timestamp;
-use radhook::deliver::options::Format;
-use radhook::exchange::{Exchange, Login, Origin};
-use radhook::intake::{Planner, Route};
-use radhook::lab::nas::{Nas, NasOptions, Session};
-use radhook::radius::{Code, Dictionary, Packet, decode};
-use radhook::route::Interest;
-use radhook::secret::Secret;
+use exchanges::{Starts, exchange, now, route};
+use radhook::intake::Planner;
+use radhook::lab::nas::{Nas, NasOptions};
 use radhook::session::{self, Context, Known, Meaning, SessionOptions};
-use radhook::store::bell::Bell;
 use radhook::store::{Durability, DurableStore, Store, StoreOptions};
-
-fn now() -> Timestamp {
-    "2026-11-22T10:00:00Z".parse().unwrap()
-}
-
-/// Exchanges of sessions that nobody has heard of yet: each is a new start.
-struct Starts(Nas);
-
-impl Starts {
-    fn new() -> Self {
-        Self(Nas::new(NasOptions { users: 100_000, ..NasOptions::default() }))
-    }
-
-    fn next(&mut self) -> Exchange {
-        exchange(&mut self.0.open(now()))
-    }
-}
-
-fn exchange(session: &mut Session) -> Exchange {
-    let record = session.next(now()).unwrap();
-    let packet = record.packet(1, &Secret::new("secret"), 0).unwrap();
-    Exchange {
-        origin: Origin {
-            source: "accounting".into(),
-            kind: "accounting",
-            client: "nas".into(),
-            address: "10.0.0.1".parse().unwrap(),
-        },
-        received_at: now(),
-        code: Code::ACCOUNTING_REQUEST,
-        reply: None,
-        login: Login::default(),
-        request: decode(&Packet::parse(&packet).unwrap(), &Dictionary::shipped()),
-        swap_octets: false,
-    }
-}
 
 fn event(criterion: &mut Criterion) {
     let mut session = Nas::new(NasOptions::default()).open(now());
@@ -91,15 +51,7 @@ fn intake(criterion: &mut Criterion) {
             history_max_records: 1_000_000,
         };
         let store = DurableStore::open(&options).unwrap();
-        let route = Route {
-            name: "crm".into(),
-            interest: Interest::default(),
-            format: Format::default(),
-            in_session_order: true,
-            coalesces_updates: false,
-            bell: Arc::new(Bell::default()),
-        };
-        let planner = Planner::new("node".into(), vec![route], &store).unwrap();
+        let planner = Planner::new("node".into(), vec![route("crm")], &store).unwrap();
         let mut starts = Starts::new();
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_function(format!("{batch} starts, planned and durable"), |bencher| {

@@ -135,6 +135,7 @@ pub struct Config {
     top: String,
     store: String,
     admin: String,
+    sessions: String,
     tables: String,
 }
 
@@ -149,12 +150,20 @@ impl Config {
     pub fn bare(directory: &Path) -> Self {
         let store = format!("path = {}\n", quoted(directory.join("data")));
         let admin = format!("[admin]\nlisten = {}\n", quoted(format!("unix:{}/admin.sock", directory.display())));
-        Self { directory: directory.to_owned(), top: String::new(), store, admin, tables: String::new() }
+        // Tests that count events have devices that come again at once.
+        let sessions = "resume_window = \"0s\"\n".to_owned();
+        Self { directory: directory.to_owned(), top: String::new(), store, admin, sessions, tables: String::new() }
     }
 
     /// Adds a line to `[store]`, such as `max_size = "1MiB"`.
     pub fn store(mut self, line: &str) -> Self {
         let _ = writeln!(self.store, "{line}");
+        self
+    }
+
+    /// Adds a line to `[sessions]`, such as `remember = "1m"`.
+    pub fn sessions(mut self, line: &str) -> Self {
+        let _ = writeln!(self.sessions, "{line}");
         self
     }
 
@@ -212,9 +221,8 @@ impl Config {
 
     /// The file's text.
     pub fn text(&self) -> String {
-        // Tests that count events have devices that come again at once.
-        let sessions = "[sessions]\nresume_window = \"0s\"\n";
-        format!("{}[store]\n{}\n{}{sessions}{}", self.top, self.store, self.admin, self.tables)
+        let Self { top, store, admin, sessions, tables, .. } = self;
+        format!("{top}[store]\n{store}\n{admin}[sessions]\n{sessions}{tables}")
     }
 
     /// Writes `radhook.toml` into the directory and returns its path.
