@@ -38,9 +38,10 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Grown by no more than this is flat: what a steady state wavers by.
 const FLAT: f64 = 1.10;
 
-/// Events kept after they were delivered, and how long sessions and people are remembered: both are full long before the first third is over.
+/// Events kept after they were delivered: all of them long before the first third is over. What is remembered of sessions is kept for an hour
+/// at least, so that the disk grows by it for so long.
 const HISTORY: &str = "history = { keep = \"1h\", max_records = 10000 }";
-const REMEMBER: &str = "remember = \"1m\"";
+const REMEMBER: &str = "remember = \"1h\"";
 
 const SIGNING: &str = "whsec_cmFkaG9vay1wZWVycy1iZW5jaC1zZWNyZXQ=";
 
@@ -153,7 +154,7 @@ fn watch(
 ) -> Vec<Line> {
     let (begun, mut lines) = (Instant::now(), Vec::new());
     let mut before: Option<(LoadReport, f64)> = None;
-    println!("{}", COLUMNS.map(|column| format!("{column:>16}")).concat());
+    println!("{}", COLUMNS.map(|column| format!("{column:>18}")).concat());
     while !done.load(Ordering::Relaxed) {
         std::thread::sleep(EVERY);
         let Some(report) = latest.lock().unwrap_or_else(PoisonError::into_inner).clone() else { continue };
@@ -177,7 +178,7 @@ fn watch(
             (cpu - last_cpu) * 1e6 / events,
             crm.delivered as f64,
         ];
-        println!("{}", line.map(|figure| format!("{figure:>16.1}")).concat());
+        println!("{}", line.map(|figure| format!("{figure:>18.1}")).concat());
         append(&options.piece, &line);
         lines.push(line);
     }
