@@ -33,22 +33,33 @@ impl SledTable {
     /// Finds out which keys stand by themselves, unless that is known already and there is room for more. Nothing else may change
     /// sled meanwhile.
     pub(super) fn know_absent(&self) -> Result<(), StoreError> {
-        let keys = match &*self.absent() {
+        let mut keys = match &*self.absent() {
             Some(absent) if !absent.is_full() => return Ok(()),
             known => known.as_ref().map_or(0, Absent::keys),
         };
-        let mut found = Absent::with_room_for(keys);
-        let mut held = self.tree()?.range([VALUE].as_slice()..VALUES_END).keys();
-        while let Some(key) = self.call(|_| held.next().transpose())? {
-            found.put(&key[1..]);
-            if found.is_full() {
-                // There are more than were thought: begin again with twice the room.
-                *self.absent() = Some(found);
-                return self.know_absent();
+        let found = loop {
+            let found = self.find_absent(keys)?;
+            if !found.is_full() {
+                break found;
             }
-        }
+            // There are more than were thought: begin again with twice the room.
+            keys = found.keys();
+        };
+        // Only when it is whole may anybody see it: of a part, what is not in it yet would be taken for absent.
         *self.absent() = Some(found);
         Ok(())
+    }
+
+    /// The keys that stand by themselves, up to as many as there is room for when so many are thought to be there.
+    fn find_absent(&self, keys: usize) -> Result<Absent, StoreError> {
+        let mut found = Absent::with_room_for(keys);
+        let mut held = self.tree()?.range([VALUE].as_slice()..VALUES_END).keys();
+        while !found.is_full()
+            && let Some(key) = self.call(|_| held.next().transpose())?
+        {
+            found.put(&key[1..]);
+        }
+        Ok(found)
     }
 
     /// Notes that a key that stands by itself was there or not, and will be or not.

@@ -264,3 +264,30 @@ fn an_entry_is_whole_while_its_neighbours_change() {
         reader.join().unwrap();
     });
 }
+
+#[test]
+fn what_is_there_is_found_while_it_is_found_out_what_is_not() {
+    // More than the filter has room for at first, so that it is made several times over.
+    const KEYS: u64 = 300_000;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("sled");
+    let key = |number: u64| records::due(1, 7, number).to_vec();
+    let sled = SledTable::open(&path, Trust::Verify).unwrap();
+    let entries: Vec<_> = (0..KEYS).map(|number| (Key::from(key(number)), Vec::new())).collect();
+    put_alone(&sled, &entries);
+    drop(sled);
+    let sled = SledTable::open(&path, Trust::Reopen).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(Ordering::Relaxed) || reads == 0 {
+                assert!(sled.get(&key(KEYS - 1)).unwrap().is_some(), "after {reads} reads");
+                reads += 1;
+            }
+        });
+        sled.checkpoint(&changes([(key(KEYS), Some(Vec::new()))]), at(1)).unwrap();
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
