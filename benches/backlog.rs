@@ -9,15 +9,16 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::fs;
+mod harness;
+
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use harness::usage::{cpu_seconds, memory_mib, on_disk};
 use radhook::lab::load::{self, LoadOptions, Pace};
 use radhook::secret::Secret;
 use support::daemon::{Config, Daemon};
@@ -39,9 +40,6 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// A receiver that gets nothing for so long will not get the rest either.
 const STALLED: Duration = Duration::from_secs(60);
-
-/// What the system counts blocks of files in (stat(2)).
-const BLOCK: u64 = 512;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -122,7 +120,7 @@ fn start(when: &str, config: &Path) -> Daemon {
 
 /// The receiver comes back and gets everything.
 fn drain(daemon: &Daemon, address: SocketAddr, events: u64) {
-    let (begun, cpu) = (Instant::now(), cpu_seconds(daemon));
+    let (begun, cpu) = (Instant::now(), cpu_seconds(daemon.pid()));
     let sink = HttpSink::counting_at(address);
     let taken = || sink.taken() as u64;
     let mut progress = (0, begun);
@@ -144,22 +142,19 @@ fn drain(daemon: &Daemon, address: SocketAddr, events: u64) {
         let rate = events as f64 / 4.0 / (at - before).max(f64::MIN_POSITIVE);
         println!(
             "quarter {quarter}           {rate:>9.0} deliveries/s, {:>6.0} MiB resident",
-            memory(daemon, "VmRSS:")
+            memory_mib(daemon.pid()).0
         );
         before = at;
     }
-    let (took, spent) = (before - first, cpu_seconds(daemon) - cpu);
+    let (took, spent) = (before - first, cpu_seconds(daemon.pid()) - cpu);
     println!("all                 {:>9.0} deliveries/s in {took:.1} s", events as f64 / took);
     println!("CPU                 {:>9.0} µs a delivery", spent * 1e6 / events as f64);
     println!("repeats             {:>9}", taken() - events);
 }
 
 fn print_memory(when: &str, daemon: &Daemon) {
-    println!(
-        "memory {when:<16} {:>5.0} MiB resident, at most {:.0} so far",
-        memory(daemon, "VmRSS:"),
-        memory(daemon, "VmHWM:")
-    );
+    let (now, most) = memory_mib(daemon.pid());
+    println!("memory {when:<16} {now:>5.0} MiB resident, at most {most:.0} so far");
 }
 
 fn print_store(config: &Path, directory: &Path) {
@@ -177,26 +172,4 @@ fn print_store(config: &Path, directory: &Path) {
 
 fn print_store_on_disk(when: &str, directory: &Path) {
     println!("on disk, {when:<10} {:>9.0} MiB", on_disk(&directory.join("data")) as f64 / MIB);
-}
-
-/// What a directory and all beneath it take, in bytes.
-fn on_disk(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
-    let beneath = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| on_disk(&entry.path()));
-    metadata.blocks() * BLOCK + beneath.sum::<u64>()
-}
-
-/// A figure of `/proc/PID/status`, in MiB.
-fn memory(daemon: &Daemon, what: &str) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("a process has memory");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
-}
-
-/// What a daemon has computed so far, in user and kernel (proc(5), fields 14 and 15, in hundredths).
-fn cpu_seconds(daemon: &Daemon) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).expect("it runs");
-    let after_name = stat.rsplit_once(')').expect("a name in brackets").1;
-    let ticks = after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("a number"));
-    ticks.sum::<f64>() / 100.0
 }

@@ -14,7 +14,6 @@ mod harness;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +23,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use harness::receiver::Receiver;
 use harness::results;
-use harness::subject::{NAS, data_directory};
-use harness::usage::{cpu_seconds, memory_mib};
+use harness::subject::{NAS, SIGNING, data_directory};
+use harness::usage::{cpu_seconds, memory_mib, on_disk};
 use hdrhistogram::Histogram;
 use radhook::lab::load::{self, LoadOptions, LoadReport, Pace};
 use radhook::secret::Secret;
@@ -42,11 +41,6 @@ const FLAT: f64 = 1.10;
 /// at least, so that the disk grows by it for so long.
 const HISTORY: &str = "history = { keep = \"1h\", max_records = 10000 }";
 const REMEMBER: &str = "remember = \"1h\"";
-
-const SIGNING: &str = "whsec_cmFkaG9vay1wZWVycy1iZW5jaC1zZWNyZXQ=";
-
-/// What the system counts blocks of files in (stat(2)).
-const BLOCK: u64 = 512;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -194,11 +188,4 @@ fn append(piece: &str, line: &Line) {
         writeln!(file, "piece,{}", COLUMNS.join(",")).expect("and a line");
     }
     writeln!(file, "{piece},{}", line.map(|figure| format!("{figure:.1}")).join(",")).expect("and another");
-}
-
-/// What a directory and all beneath it take, in bytes.
-fn on_disk(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
-    let beneath = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| on_disk(&entry.path()));
-    metadata.blocks() * BLOCK + beneath.sum::<u64>()
 }

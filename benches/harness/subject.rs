@@ -14,7 +14,7 @@ use crate::support::own_loopback;
 pub const NAS: &str = "nas-to-radhook";
 
 /// Signing is part of what radhook does.
-const SIGNING: &str = "whsec_cmFkaG9vay1wZWVycy1iZW5jaC1zZWNyZXQ=";
+pub const SIGNING: &str = "whsec_cmFkaG9vay1wZWVycy1iZW5jaC1zZWNyZXQ=";
 
 /// What was tried while the receiver was away is tried again soon, and for long enough not to be given up.
 const RETRY: &str = "retry = { schedule = [\"1s\"], endless = true, jitter = 0 }";

@@ -1,6 +1,11 @@
 //! What a process has used so far, by proc(5).
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// What the system counts blocks of files in (stat(2)).
+const BLOCK: u64 = 512;
 
 /// What the system counts CPU time in, a second (`sysconf(_SC_CLK_TCK)`; 100 on every Linux there is).
 const TICKS: f64 = 100.0;
@@ -32,6 +37,13 @@ pub fn memory_mib(pid: u32) -> (f64, f64) {
         line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
     };
     (of("VmRSS:"), of("VmHWM:"))
+}
+
+/// What a directory and all beneath it take, in bytes.
+pub fn on_disk(path: &Path) -> u64 {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
+    let beneath = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| on_disk(&entry.path()));
+    metadata.blocks() * BLOCK + beneath.sum::<u64>()
 }
 
 /// Waits until what others have written is on the disk: a detail file that was written before is no business of the next one's

@@ -94,26 +94,8 @@ impl FromIterator<u8> for Key {
     }
 }
 
-impl PartialEq<[u8]> for Key {
-    fn eq(&self, other: &[u8]) -> bool {
-        **self == *other
-    }
-}
-
-impl PartialEq<Vec<u8>> for Key {
-    fn eq(&self, other: &Vec<u8>) -> bool {
-        **self == **other
-    }
-}
-
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, formatter)
-    }
-}
-
-impl fmt::LowerHex for Key {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.iter().try_for_each(|octet| write!(formatter, "{octet:02x}"))
     }
 }

@@ -205,7 +205,7 @@ pub enum StoreError {
         free: u64,
     },
     /// A record does not read as what its key says.
-    #[error("record {key:x}: {what}")]
+    #[error("record {key:02x?}: {what}")]
     Record {
         /// The record's key.
         key: Key,

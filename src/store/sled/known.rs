@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::SledTable;
 use crate::store::StoreError;
 use crate::store::absent::Absent;
-use crate::store::block::{self, TOLD, read_told_block};
+use crate::store::block::{TOLD, read_told_block};
 use crate::store::layout::{BLOCK, VALUE, VALUES_END};
 use crate::store::told::Told;
 
@@ -82,8 +82,8 @@ impl SledTable {
                 let (block, held) = held?;
                 let group = read_told_block(&block).ok_or_else(|| self.unreadable(&block))?;
                 let octets = self.value(&block, &held)?;
-                for entry in block::entries(&block::unpack(&octets).map_err(|_| self.unreadable(&block))?) {
-                    found.put(entry.map_err(|_| self.unreadable(&block))?.0, group);
+                for entry in self.entries_of(&block, &self.row(&block, &octets)?) {
+                    found.put(entry?.0, group);
                 }
             }
             *known = Some(found);

@@ -1,5 +1,6 @@
 //! What sled holds, as the table's users see it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::sync::PoisonError;
@@ -38,10 +39,10 @@ impl SledTable {
     }
 
     fn find_in(&self, block: &Key, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let Some(held) = self.block(block)? else { return Ok(None) };
-        let row = block::unpack(&held).map_err(|_| self.unreadable(block))?;
-        for entry in block::entries(&row) {
-            let (own, value) = entry.map_err(|_| self.unreadable(block))?;
+        let Some(octets) = self.block(block)? else { return Ok(None) };
+        let row = self.row(block, &octets)?;
+        for entry in self.entries_of(block, &row) {
+            let (own, value) = entry?;
             if own == key {
                 return Ok(Some(value.into()));
             }
@@ -54,6 +55,20 @@ impl SledTable {
         let _still = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         let held = self.call(|tree| tree.get(block))?;
         held.map(|held| self.value(block, &held)).transpose()
+    }
+
+    /// The row of entries in what a block holds.
+    pub(super) fn row<'o>(&self, block: &[u8], octets: &'o [u8]) -> Result<Cow<'o, [u8]>, StoreError> {
+        block::unpack(octets).map_err(|_| self.unreadable(block))
+    }
+
+    /// The entries of such a row.
+    pub(super) fn entries_of<'r>(
+        &self,
+        block: &[u8],
+        row: &'r [u8],
+    ) -> impl Iterator<Item = Result<(&'r [u8], &'r [u8]), StoreError>> {
+        block::entries(row).map(move |entry| entry.map_err(|_| self.unreadable(block)))
     }
 
     /// The value of an entry, or of a block, as sled holds it.
@@ -148,10 +163,10 @@ impl SledTable {
             Some(Held::Pieces(_)) => self.block(block)?.unwrap_or_default(),
             _ => self.value(block, held)?,
         };
-        let row = block::unpack(&octets).map_err(|_| self.unreadable(block))?;
+        let row = self.row(block, &octets)?;
         let mut found = Vec::new();
-        for entry in block::entries(&row) {
-            let (key, value) = entry.map_err(|_| self.unreadable(block))?;
+        for entry in self.entries_of(block, &row) {
+            let (key, value) = entry?;
             if wanted(key) {
                 found.push((Key::from(key), Bytes::from(value)));
             }
@@ -173,34 +188,21 @@ impl SledTable {
     /// Reads everything and compares it with the checkpoint's record.
     pub(in crate::store) fn count(&self) -> Result<(), StoreError> {
         let mut counted = Record { position: self.position(), ..Record::default() };
-        let mut from = vec![VALUE];
-        loop {
-            let mut read = 0;
-            for entry in self.raw(&from, BLOCKS_END)?.take(STEP) {
-                let (key, held) = entry?;
-                read += 1;
-                match key[0] {
-                    VALUE => {
-                        counted.entries += 1;
-                        counted.bytes += (key.len() - 1 + self.value(&key[1..], &held)?.len()) as u64;
-                    }
-                    BLOCK => {
-                        let octets = self.value(&key, &held)?;
-                        let row = block::unpack(&octets).map_err(|_| self.unreadable(&key))?;
-                        for entry in block::entries(&row) {
-                            let (key, value) = entry.map_err(|_| self.unreadable(&key))?;
-                            counted.entries += 1;
-                            counted.bytes += (key.len() + value.len()) as u64;
-                        }
-                    }
-                    // Pieces are read with their values.
-                    _ => {}
+        // Pieces are read with their values.
+        for (first, end) in [(VALUE, VALUES_END), (BLOCK, BLOCKS_END)] {
+            let mut from = vec![first];
+            loop {
+                let mut read = 0;
+                for entry in self.raw(&from, end)?.take(STEP) {
+                    let (key, held) = entry?;
+                    read += 1;
+                    self.count_one(&mut counted, &key, &held)?;
+                    from = key.to_vec();
                 }
-                from = key.to_vec();
-            }
-            from.push(0);
-            if read < STEP {
-                break;
+                from.push(0);
+                if read < STEP {
+                    break;
+                }
             }
         }
         let record = *self.record();
@@ -210,6 +212,22 @@ impl SledTable {
                 record.entries, record.bytes, counted.entries, counted.bytes
             );
             return Err(failed(&self.dir, what));
+        }
+        Ok(())
+    }
+
+    /// Counts an entry that stands by itself, or those of a block.
+    fn count_one(&self, counted: &mut Record, place: &[u8], held: &[u8]) -> Result<(), StoreError> {
+        if place[0] == VALUE {
+            counted.entries += 1;
+            counted.bytes += (place.len() - 1 + self.value(&place[1..], held)?.len()) as u64;
+            return Ok(());
+        }
+        let octets = self.value(place, held)?;
+        for entry in self.entries_of(place, &self.row(place, &octets)?) {
+            let (key, value) = entry?;
+            counted.entries += 1;
+            counted.bytes += (key.len() + value.len()) as u64;
         }
         Ok(())
     }

@@ -143,12 +143,8 @@ impl<'t> Step<'t> {
         let table = self.table;
         let held = table.call(|tree| tree.get(block))?;
         let octets = held.as_ref().map(|held| table.value(block, held)).transpose()?.unwrap_or_default();
-        let row = block::unpack(&octets).map_err(|_| table.unreadable(block))?;
-        let mut entries: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
-        for entry in block::entries(&row) {
-            let (key, value) = entry.map_err(|_| table.unreadable(block))?;
-            entries.insert(key, value);
-        }
+        let row = table.row(block, &octets)?;
+        let mut entries: BTreeMap<&[u8], &[u8]> = table.entries_of(block, &row).collect::<Result<_, _>>()?;
         let group = read_told_block(block);
         for (key, change) in moves {
             let before = match change {
