@@ -1,7 +1,7 @@
 //! Hours of load, in pieces: does memory, disk or latency grow? The real binary at a steady rate, delivering each event to a receiver
 //! that takes everything.
 //!
-//! `cargo bench --bench soak [-- --rate N --minutes N --piece NAME]`. Every ten seconds a line is printed, and added to
+//! `cargo bench --bench soak [-- --rate N --minutes N --interims N --piece NAME]`. Every ten seconds a line is printed, and added to
 //! `soak.csv` among the build directory's `bench-results`. In the end the last third is held beside the one before; the first does not count, since
 //! history and what is remembered of sessions fill up meanwhile (they are kept short here, so that there is a steady state at all).
 //! Exit code 1 where something was lost, the backlog stood, or something grew by more than a tenth.
@@ -38,7 +38,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const FLAT: f64 = 1.10;
 
 /// Events kept after they were delivered: all of them long before the first third is over. What is remembered of sessions is kept for an hour
-/// at least, so that the disk grows by it for so long.
+/// at least, so that the disk grows by it for so long: by little where sessions are long.
 const HISTORY: &str = "history = { keep = \"1h\", max_records = 10000 }";
 const REMEMBER: &str = "remember = \"1h\"";
 
@@ -72,6 +72,9 @@ struct Options {
     /// How long
     #[arg(long, default_value_t = 20.0)]
     minutes: f64,
+    /// Interim updates of a session between its start and its stop: with a thousand users at work for hours each, most packets are these
+    #[arg(long, default_value_t = 200)]
+    interims: u32,
     /// What this piece of an hour is called in the file
     #[arg(long, default_value = "1")]
     piece: String,
@@ -129,6 +132,7 @@ fn drive(options: &Options, daemon: &Daemon, latest: &Mutex<Option<LoadReport>>)
     load.sessions = None;
     load.duration = Some(Duration::from_secs_f64(options.minutes * 60.0));
     load.nas.users = 10_000;
+    load.nas.interims = options.interims;
     let progress = |report: &LoadReport| {
         // On the thread that sends: no more than a copy.
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report.clone());

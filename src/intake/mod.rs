@@ -42,7 +42,7 @@ pub use command::Command;
 pub use deeds::Deed;
 pub use health::{Health, Refusal};
 pub use offer::{Judged, Rehearsed};
-pub use plan::{Came, Planner, Route};
+pub use plan::{Came, Plan, Planner, Route};
 use replay::{Replayed, Rows};
 use room::Room;
 
@@ -57,12 +57,16 @@ const EXCHANGES_AT_ONCE: usize = 4_096;
 /// Deliveries whose reports are planned into one commit, beside the exchanges.
 const REPORTS_AT_ONCE: usize = 4_096;
 
-/// How often old events and sessions are looked through, and outcomes that could not be written are tried again.
+/// How often old events, sessions and what else is overdue are looked through, and outcomes that could not be written are tried again.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// How long packets come first between two pieces of what is done to sessions without a packet: with pieces of 250 a NAS of
 /// 100,000 sessions is told to be gone in about half a minute.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
+
+/// How long packets come first between two pieces of what is forgotten: with pieces of [`PIECE`](crate::store::history::PIECE)
+/// events a history that became too long shrinks by some 20,000 events a second, faster than any site takes in.
+const BETWEEN_FORGOTTEN: Duration = Duration::from_millis(5);
 
 /// What is written on trial while the store refuses: about as much as a busy second's first batch, so that a store with
 /// room for next to nothing is not called ready.
@@ -130,8 +134,8 @@ impl Writer {
     fn run(mut self, submitted: &Receiver<Submission>, reported: &Receiver<Report>, commanded: &Receiver<Command>) {
         let housekeeping = tick(HOUSEKEEPING);
         self.planner.awake_since = Timestamp::now().as_millisecond();
-        // What is left to do of it goes in pieces, with room for what comes in between them.
-        let mut tending = never();
+        // What is left to do of either goes in pieces, with room for what comes in between them.
+        let (mut tending, mut forgetting) = (never(), never());
         loop {
             self.health.turn();
             let mut submissions = Vec::new();
@@ -170,14 +174,14 @@ impl Writer {
                 },
                 recv(housekeeping) -> _ => housekeeping_is_due = true,
                 recv(tending) -> _ => tending = self.tend(),
+                recv(forgetting) -> _ => forgetting = self.forget_events(),
             }
             self.take_in(submissions, submitted, reported);
             if housekeeping_is_due {
-                if let Err(error) = self.forget() {
-                    warn!(%error, "old events and sessions could not be forgotten; tried again");
-                }
+                self.forget_overdue();
                 self.try_again();
                 tending = self.tend();
+                forgetting = self.forget_events();
             }
         }
         // Sources have stopped by now; what they submitted last is still acknowledged.
@@ -346,16 +350,37 @@ impl Writer {
         }
     }
 
-    fn forget(&mut self) -> Result<(), StoreError> {
+    fn forget_overdue(&mut self) {
+        let mut plan = self.planner.plan(&*self.store);
+        let planned = self.planner.forget_overdue(&mut plan, &*self.store, Timestamp::now().as_millisecond());
+        if let Err(error) = planned.and_then(|()| self.commit_forgetting(plan)) {
+            warn!(%error, "what is overdue could not be forgotten; tried again");
+        }
+    }
+
+    /// Forgets a piece of the old events; answers with what becomes ready when the next is to be forgotten.
+    fn forget_events(&mut self) -> Receiver<Instant> {
         let mut plan = self.planner.plan(&*self.store);
         let now = Timestamp::now().as_millisecond();
         let wanted = self.room.wanted(self.store.used(), self.options.max_size, Instant::now());
-        let given_back = self.planner.forget(&mut plan, &*self.store, &self.options, now, wanted)?;
+        let planned = self.planner.forget_events(&mut plan, &*self.store, &self.options, now, wanted);
+        match planned.and_then(|forgot| self.commit_forgetting(plan).map(|()| forgot)) {
+            Ok(forgot) => {
+                self.room.gave_back(forgot.given_back, Instant::now());
+                if forgot.more { after(BETWEEN_FORGOTTEN) } else { never() }
+            }
+            Err(error) => {
+                warn!(%error, "old events could not be forgotten; tried again");
+                never()
+            }
+        }
+    }
+
+    fn commit_forgetting(&self, plan: Plan<'_>) -> Result<(), StoreError> {
         if !plan.is_empty() {
             let rung = plan.commit(&*self.store, Durability::Lazy)?;
             self.planner.ring(rung);
         }
-        self.room.gave_back(given_back, Instant::now());
         Ok(())
     }
 

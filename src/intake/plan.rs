@@ -17,10 +17,11 @@ use crate::route::{self, Enrichment, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
 use crate::store::bell::{Begun, Bell, Rung};
+use crate::store::history::{self, Forgot};
 use crate::store::queue::{self, Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber};
 use crate::store::standing::Begin;
-use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions, history};
+use crate::store::{Draft, Durability, Key, Store, StoreError, StoreOptions};
 
 /// An endpoint, as intake sees it.
 #[derive(Debug, Clone)]
@@ -303,21 +304,23 @@ impl Planner {
         Ok(revived)
     }
 
-    /// Plans to forget old events and logins, a bounded number of each, and beyond that delivered events
-    /// until about `wanted` bytes are given back. Returns about how many were.
-    pub fn forget(
+    /// Plans to forget a piece of the old events, and beyond that delivered ones until about `wanted` bytes are given back.
+    pub fn forget_events(
         &self,
         plan: &mut Plan<'_>,
         store: &dyn Store,
         options: &StoreOptions,
         now: i64,
         wanted: u64,
-    ) -> Result<u64, StoreError> {
-        let given_back = history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)?;
+    ) -> Result<Forgot, StoreError> {
+        history::forget(&mut plan.draft, store, options, &self.ids, now, wanted)
+    }
+
+    /// Plans to forget what else is overdue (logins, what was told once, counts), a bounded number of each.
+    pub fn forget_overdue(&self, plan: &mut Plan<'_>, store: &dyn Store, now: i64) -> Result<(), StoreError> {
         logins::forget(&mut plan.draft, store, now)?;
         once::forget(&mut plan.draft, store, now)?;
-        count::forget(&mut plan.draft, store, now)?;
-        Ok(given_back)
+        count::forget(&mut plan.draft, store, now)
     }
 
     /// Tells the endpoints what was committed.

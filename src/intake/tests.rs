@@ -10,6 +10,7 @@ use crate::radius::{Attribute, AttributeId, Attributes, Code, Value, numbers};
 use crate::render::Format;
 use crate::route::{Interest, OncePer, Scope, Subscription};
 use crate::store::bell::Bell;
+use crate::store::history;
 use crate::store::memory::MemoryStore;
 use crate::store::queue::{self, Outcome, Then};
 use crate::store::records::{self, Attempt, EventRecord, Tally};
@@ -182,7 +183,7 @@ fn history_forgets_what_is_settled_and_keeps_what_is_pending_or_dead() {
     settle(&planner, &store, "crm", 1, Then::Dead);
     let forget = |keep| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(keep), now(), 0).unwrap();
+        planner.forget_events(&mut plan, &store, &options(keep), now(), 0).unwrap();
         plan.commit(&store, Durability::Lazy).unwrap();
         let events = store.range(b"E", b"F", 100).unwrap();
         events.iter().filter_map(|(key, _)| records::read_event(key)).collect::<Vec<_>>()
@@ -208,12 +209,23 @@ fn the_history_gives_way_when_the_store_needs_its_room_but_never_what_is_pending
     let packets: Vec<_> = (0..1_300).map(|n| packet(START, &n.to_string(), 0)).collect();
     take_in(&planner, &store, &packets);
     (0..1_300).filter(|event| *event != 7).for_each(|event| settle(&planner, &store, "crm", event, Then::Delivered));
-    let forget = |wanted| {
-        let mut plan = planner.plan(&store);
-        let given_back = planner.forget(&mut plan, &store, &options(5_000), now(), wanted).unwrap();
-        plan.commit(&store, Durability::Lazy).unwrap();
+    let kept = || {
         let events = store.range(b"E", b"F", 2_000).unwrap();
-        (given_back, events.iter().filter_map(|(key, _)| records::read_event(key)).collect::<Vec<_>>())
+        events.iter().filter_map(|(key, _)| records::read_event(key)).collect::<Vec<_>>()
+    };
+    let forget = |wanted| {
+        let mut given_back = 0;
+        loop {
+            let before = kept().len();
+            let mut plan = planner.plan(&store);
+            let forgot = planner.forget_events(&mut plan, &store, &options(5_000), now(), wanted).unwrap();
+            plan.commit(&store, Durability::Lazy).unwrap();
+            given_back += forgot.given_back;
+            assert!(before - kept().len() <= history::PIECE + 1, "acknowledgements wait for a piece at most");
+            if !forgot.more {
+                return (given_back, kept());
+            }
+        }
     };
     let all: Vec<EventNumber> = (0..1_300).collect();
     assert_eq!(forget(0), (0, all), "nothing is due, nobody needs room");

@@ -5,19 +5,24 @@ use super::records::{self, EndpointId, EventNumber, EventRecord};
 use super::{Draft, Store, StoreError, StoreOptions};
 use crate::event::Told;
 
-/// How many events one call looks at, so that a large purge does not hold up the writer: at one call a second this
-/// forgets twice as fast as a busy site takes in.
-pub const AT_ONCE: usize = 10_000;
-
-/// How many events are read at a time: usually the first of them is not due, and nothing more was to be read.
-const PAGE: usize = 256;
+/// How many events one call looks at, so that acknowledgements wait for no more than a few milliseconds of it.
+pub const PIECE: usize = 256;
 
 /// The newest events stay whatever room is needed: it is they that the NASes may send again, and a fact is known as a
 /// repeat for as long as its event is here.
 const SPARED: u64 = 1_000;
 
+/// What one call of [`forget`] came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgot {
+    /// About how many bytes it gave back.
+    pub given_back: u64,
+    /// It ended with its piece: there may be more to forget.
+    pub more: bool,
+}
+
 /// Forgets what is due to be forgotten at `now` (milliseconds since 1970), and beyond that the oldest events until about
-/// `wanted` bytes are given back; a bounded number a call. Returns about how many bytes that gave back.
+/// `wanted` bytes are given back: a piece of it.
 pub fn forget(
     draft: &mut Draft<'_>,
     store: &dyn Store,
@@ -25,22 +30,27 @@ pub fn forget(
     endpoints: &[EndpointId],
     now: i64,
     wanted: u64,
-) -> Result<u64, StoreError> {
+) -> Result<Forgot, StoreError> {
     let kept_from = draft.read::<EventNumber>(records::KEPT_FROM)?.unwrap_or(0);
     let next = draft.read::<EventNumber>(records::NEXT_EVENT)?.unwrap_or(0);
     let keep = i64::try_from(options.history_keep.as_millis()).unwrap_or(i64::MAX);
     let (oldest, fewest) = (now.saturating_sub(keep), next.saturating_sub(options.history_max_records));
     let spared = next.saturating_sub(SPARED);
-    let mut given_back = 0;
+    // Usually only age decides, and the first is not old enough: nothing more is to be read then.
+    let is_sure = kept_from < fewest || (wanted > 0 && kept_from < spared);
+    let mut limit = if is_sure { PIECE } else { 1 };
+    let mut forgot = Forgot { given_back: 0, more: true };
     let mut new_kept_from = kept_from;
-    'pages: for _ in 0..AT_ONCE / PAGE {
-        let entries = store.range(&records::event(new_kept_from), &records::event(next), PAGE)?;
+    while forgot.more {
+        let entries = store.range(&records::event(new_kept_from), &records::event(next), limit)?;
+        forgot.more = entries.len() == limit;
         for (key, bytes) in &entries {
             let Some(number) = records::read_event(key) else { continue };
             let record = EventRecord::decode(key, bytes)?;
-            let makes_room = given_back < wanted && number < spared;
+            let makes_room = forgot.given_back < wanted && number < spared;
             if number >= fewest && record.head.received_at >= oldest && !makes_room {
-                break 'pages;
+                forgot.more = false;
+                break;
             }
             new_kept_from = number + 1;
             for endpoint in endpoints {
@@ -51,17 +61,18 @@ pub fn forget(
                 }
             }
             if release(draft, endpoints, number, &record)? {
-                given_back += bytes.len() as u64;
+                forgot.given_back += bytes.len() as u64;
             }
         }
-        if entries.len() < PAGE {
+        if limit == PIECE {
             break;
         }
+        limit = PIECE;
     }
     if new_kept_from != kept_from {
         draft.write(records::KEPT_FROM, &new_kept_from);
     }
-    Ok(given_back)
+    Ok(forgot)
 }
 
 /// An event that had left the history was settled at an endpoint: forgets that, and the event, if that was the last

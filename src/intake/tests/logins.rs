@@ -59,7 +59,7 @@ fn a_login_that_no_session_came_for_is_forgotten_after_a_day() {
     take_in(&planner, &store, &[accept(1, ALICE, Some("s-1"), Some("staff"))]);
     let forget = |now| {
         let mut plan = planner.plan(&store);
-        planner.forget(&mut plan, &store, &options(1000), now, 0).unwrap();
+        planner.forget_overdue(&mut plan, &store, now).unwrap();
         plan.commit(&store, Durability::Lazy).unwrap();
     };
     let kept = || store.range(b"L", b"Z", 100).unwrap().iter().filter(|(key, _)| b"LY".contains(&key[0])).count();
@@ -173,7 +173,7 @@ fn what_is_known_of_dates_is_forgotten_with_its_event() {
     let known = || store.range(b"T", b"V", 100).unwrap().len();
     assert_eq!(known(), 3);
     let mut plan = planner.plan(&store);
-    planner.forget(&mut plan, &store, &options(0), now() + 7_200_000, 0).unwrap();
+    planner.forget_events(&mut plan, &store, &options(0), now() + 7_200_000, 0).unwrap();
     plan.commit(&store, Durability::Lazy).unwrap();
     assert_eq!(known(), 0);
 }
