@@ -40,6 +40,9 @@ use crate::store::{Store, StoreError};
 /// of an endpoint is 10.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How often what was measured is summed up: a busy endpoint's attempts of so long take a megabyte or two.
+const SUMMED_UP_EVERY: Duration = Duration::from_secs(5);
+
 /// Threads that serve the connections of receivers that do not answer: so many may flood before others that do not answer yet
 /// have to wait for them. They are behind all other threads and have next to nothing to do where nobody floods.
 const ASIDE: usize = 4;
@@ -244,6 +247,9 @@ impl Daemon {
         // Only the sources hold intake's end from here on.
         drop(inlet);
 
+        if let Some(metrics) = metrics.clone() {
+            daemon.runtime.spawn(sum_up(metrics));
+        }
         let state = Arc::new(Admin {
             node: Arc::clone(&config.node),
             started_at: Timestamp::now(),
@@ -322,6 +328,14 @@ impl Daemon {
         self.front.0.clear();
         info!("stopped");
         well
+    }
+}
+
+/// Sums up what was measured, whether or not anybody asks: the recorder keeps every single value until then.
+async fn sum_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(SUMMED_UP_EVERY).await;
+        metrics.run_upkeep();
     }
 }
 

@@ -87,13 +87,7 @@ impl Delivery {
             }
         }
         let at = Timestamp::now().as_millisecond();
-        made.outcomes.extend(rest.into_iter().map(|event| Outcome {
-            endpoint: self.id,
-            event,
-            attempt: Attempt { at, took_ms: 0, status: None, error: None },
-            then: Then::Unsent,
-            exchange: None,
-        }));
+        made.outcomes.extend(rest.into_iter().map(|event| Outcome::unsent(self.id, event, at)));
         made
     }
 

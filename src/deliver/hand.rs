@@ -34,6 +34,11 @@ impl Hand {
         self.ready.extend(places.into_iter().filter(|(_, event)| held.insert(*event)));
     }
 
+    /// An event is under way without having been taken: it is not to be taken either.
+    pub fn hold(&mut self, event: EventNumber) {
+        self.held.insert(event);
+    }
+
     /// How many could go out.
     pub fn ready(&self) -> usize {
         self.ready.len()

@@ -80,6 +80,11 @@ impl Pace {
         Self { rate, ..Self::default() }
     }
 
+    /// Whether it holds nothing up, however many begin.
+    pub fn is_free(&self) -> bool {
+        self.rate.is_none() && self.mercy.is_zero() && self.failures < FAILING
+    }
+
     /// Another rate holds from now on.
     pub fn keep_to(&mut self, rate: Option<Rate>) {
         self.rate = rate;

@@ -16,7 +16,7 @@ use crate::render::Format;
 use crate::route::{self, Enrichment, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
-use crate::store::bell::{Begun, Bell, Rung};
+use crate::store::bell::{Begun, Bell, Claims, Rung};
 use crate::store::history::{self, Forgot};
 use crate::store::queue::{self, Arrival, Outcome, Queue};
 use crate::store::records::{self, EndpointId, EventHead, EventNumber};
@@ -94,6 +94,8 @@ pub struct Plan<'a> {
     pub(super) rung: Vec<Rung>,
     /// The events that were concluded, and are nobody's own.
     pub(super) concluded: Vec<EventType>,
+    /// Places claimed for events that are to be sent at once.
+    pub(super) claims: Claims,
     /// Of a rehearsal, what was decided: of which event, for which of [`Planner::endpoints`], and what.
     pub(super) judged: Option<Vec<(EventNumber, usize, route::Verdict)>>,
 }
@@ -146,7 +148,7 @@ impl Planner {
     /// An empty plan over `store`.
     pub fn plan<'a>(&self, store: &'a dyn Store) -> Plan<'a> {
         let rung = vec![Rung::default(); self.endpoints.len()];
-        Plan { draft: Draft::new(store), rung, concluded: Vec::new(), judged: None }
+        Plan { draft: Draft::new(store), rung, concluded: Vec::new(), claims: Claims::default(), judged: None }
     }
 
     /// Plans one exchange.
@@ -240,7 +242,13 @@ impl Planner {
                 true => queue.push_newest(arrival, now)?,
                 false => queue.push(arrival, now).map(|()| None)?,
             };
-            queue.placed().into_iter().for_each(|place| rung.placed(place));
+            // It is first in its session's row, and delivery is waiting for it: no need to be asked whether it may begin.
+            if queue.placed() == Some((now, number)) && plan.claims.claim(&route.bell, number) {
+                queue.begin(number, now)?;
+                rung.at_once.push(number);
+            } else {
+                queue.placed().into_iter().for_each(|place| rung.placed(place));
+            }
             if let Some(older) = replaced {
                 plan.draft.delete(records::exchange(endpoint.id, older));
                 history::settled(&mut plan.draft, &self.ids, endpoint.id, older)?;
@@ -342,6 +350,7 @@ impl Plan<'_> {
     /// Commits the changes; returns what [`Planner::ring`] then wants.
     pub fn commit(self, store: &dyn Store, durability: Durability) -> Result<Vec<Rung>, StoreError> {
         store.commit(&self.draft.into_batch(), durability)?;
+        self.claims.fulfilled();
         Ok(self.rung)
     }
 }

@@ -1,6 +1,6 @@
 //! The bell between the writer and one endpoint's delivery: what was committed that delivery should look at.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -11,10 +11,26 @@ use super::standing::Begin;
 
 /// Rung by the writer after a commit, heard by the endpoint's delivery. It holds at most what delivery has in hand and
 /// one place, so nothing grows while delivery is busy.
+///
+/// **At once.** A delivery that is caught up offers room ([`Bell::offer`]): attempts that may begin with the batch that queues
+/// their events, without being asked for. The writer claims a place for an event while it plans, and delivery holds that event
+/// back from then on, since it may be seen in the queue as soon as it is committed. What is claimed is rung
+/// ([`Rung::at_once`]) after the commit, or let go ([`Claims`]).
 #[derive(Debug, Default)]
 pub struct Bell {
-    rung: Mutex<Rung>,
+    state: Mutex<State>,
     notify: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rung: Rung,
+    /// Attempts that may be claimed.
+    room: usize,
+    /// Events that were claimed, and that delivery has not been told to hold back yet.
+    claimed: Vec<EventNumber>,
+    /// How many are claimed and neither rung nor let go.
+    open: usize,
 }
 
 /// What has happened in an endpoint's queue since it was last looked at.
@@ -26,6 +42,8 @@ pub struct Rung {
     pub settled: Vec<EventNumber>,
     /// Attempts that may begin now.
     pub begun: Vec<Begun>,
+    /// Events for which a place was claimed and whose attempt has begun by what is stored.
+    pub at_once: Vec<EventNumber>,
     /// How the endpoint stands was changed by somebody else.
     pub turned: bool,
 }
@@ -47,7 +65,11 @@ impl Rung {
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.earliest.is_none() && self.settled.is_empty() && self.begun.is_empty() && !self.turned
+        self.earliest.is_none()
+            && self.settled.is_empty()
+            && self.begun.is_empty()
+            && self.at_once.is_empty()
+            && !self.turned
     }
 }
 
@@ -58,10 +80,13 @@ impl Bell {
             return;
         }
         {
-            let mut rung = self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut state = self.state();
+            state.open -= news.at_once.len();
+            let rung = &mut state.rung;
             news.earliest.into_iter().for_each(|place| rung.placed(place));
             rung.settled.extend(news.settled);
             rung.begun.extend(news.begun);
+            rung.at_once.extend(news.at_once);
             rung.turned |= news.turned;
         }
         self.notify.notify_one();
@@ -72,13 +97,124 @@ impl Bell {
         self.notify.notify_one();
     }
 
-    /// What happened since the last call.
+    /// Offers room for attempts: so many, with those that are claimed already.
+    pub fn offer(&self, room: usize) {
+        let mut state = self.state();
+        state.room = room.saturating_sub(state.open + state.rung.at_once.len());
+    }
+
+    /// Claims a place for an event, if there is one.
+    fn claim(&self, event: EventNumber) -> bool {
+        let mut state = self.state();
+        let has_room = state.room > 0;
+        if has_room {
+            state.room -= 1;
+            state.open += 1;
+            state.claimed.push(event);
+        }
+        has_room
+    }
+
+    /// An event for which a place was claimed was not stored: its number may be given to another.
+    fn let_go(&self, event: EventNumber) {
+        {
+            let mut state = self.state();
+            state.open -= 1;
+            state.claimed.retain(|claimed| *claimed != event);
+            state.rung.settled.push(event);
+        }
+        self.notify.notify_one();
+    }
+
+    /// Whether something is claimed that was neither rung nor let go.
+    pub fn is_claimed(&self) -> bool {
+        self.state().open > 0
+    }
+
+    /// What happened since the last call, but for what [`Bell::take_held`] tells.
     pub fn take(&self) -> Rung {
-        std::mem::take(&mut self.rung.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        std::mem::take(&mut self.state().rung)
+    }
+
+    /// Which events are not to be held back any more, and then which are from now on.
+    pub fn take_held(&self) -> (Vec<EventNumber>, Vec<EventNumber>) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.rung.settled), std::mem::take(&mut state.claimed))
     }
 
     /// Returns when it has been rung since the last return.
     pub async fn wait(&self) {
         self.notify.notified().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of it leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Places that a batch in the making has claimed. Dropped before they are fulfilled, they are let go.
+#[derive(Debug, Default)]
+pub struct Claims(Vec<(Arc<Bell>, EventNumber)>);
+
+impl Claims {
+    /// Claims a place for an event; says whether there was one.
+    pub fn claim(&mut self, bell: &Arc<Bell>, event: EventNumber) -> bool {
+        let claimed = bell.claim(event);
+        if claimed {
+            self.0.push((Arc::clone(bell), event));
+        }
+        claimed
+    }
+
+    /// The batch is stored: they are rung as [`Rung::at_once`].
+    pub fn fulfilled(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(bell, event)| bell.let_go(*event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_claimed_than_was_offered_whatever_is_on_its_way() {
+        let bell = Arc::new(Bell::default());
+        let mut claims = Claims::default();
+        assert!(!claims.claim(&bell, 1), "nothing was offered");
+        bell.offer(2);
+        assert!(claims.claim(&bell, 1) && claims.claim(&bell, 2) && !claims.claim(&bell, 3));
+        bell.offer(2);
+        assert!(!claims.claim(&bell, 3), "both are claimed already");
+        assert_eq!(bell.take_held(), (vec![], vec![1, 2]));
+        claims.fulfilled();
+        bell.ring(Rung { at_once: vec![1, 2], ..Rung::default() });
+        assert!(!bell.is_claimed());
+        bell.offer(3);
+        let mut claims = Claims::default();
+        assert!(claims.claim(&bell, 3), "one more than the two that were rung");
+        assert!(!claims.claim(&bell, 4));
+        assert_eq!(bell.take().at_once, [1, 2]);
+    }
+
+    #[test]
+    fn what_was_claimed_for_a_batch_that_was_not_stored_is_let_go_before_its_number_is_used_again() {
+        let bell = Arc::new(Bell::default());
+        bell.offer(1);
+        let mut claims = Claims::default();
+        assert!(claims.claim(&bell, 7));
+        drop(claims);
+        assert!(!bell.is_claimed());
+        assert_eq!(bell.take_held(), (vec![7], vec![]), "delivery may have held it back already");
+        bell.offer(1);
+        let mut claims = Claims::default();
+        assert!(claims.claim(&bell, 7));
+        assert_eq!(bell.take_held(), (vec![], vec![7]));
     }
 }

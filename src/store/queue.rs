@@ -34,6 +34,14 @@ pub struct Outcome {
     pub exchange: Option<Kept>,
 }
 
+impl Outcome {
+    /// Of an attempt that was to begin at `at`, in milliseconds since 1970, and was not made.
+    pub fn unsent(endpoint: EndpointId, event: EventNumber, at: i64) -> Self {
+        let attempt = Attempt { at, took_ms: 0, status: None, error: None };
+        Self { endpoint, event, attempt, then: Then::Unsent, exchange: None }
+    }
+}
+
 /// An event that comes into a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {

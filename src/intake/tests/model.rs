@@ -17,6 +17,8 @@ const NAMES: [&str; 2] = ["all", "newest"];
 
 #[derive(Debug, Clone)]
 enum Step {
+    /// An endpoint's delivery is caught up, and has room for so many attempts more.
+    Offer { endpoint: usize, room: usize },
     /// A packet of a session.
     Packet { session: u8, status: u64 },
     /// An endpoint's delivery takes out what is due, at most so many.
@@ -56,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..4_u8, prop_oneof![1 => Just(START), 4 => Just(INTERIM), 1 => Just(STOP)])
             .prop_map(|(session, status)| Step::Packet { session, status }),
+        2 => (0..2_usize, 0..4_usize).prop_map(|(endpoint, room)| Step::Offer { endpoint, room }),
         5 => (0..2_usize, 1..6_usize).prop_map(|(endpoint, most)| Step::Begin { endpoint, most }),
         6 => (0..2_usize, any::<usize>(), ending).prop_map(|(endpoint, which, ending)| Step::Land { endpoint, which, ending }),
         1 => any::<u64>().prop_map(|taken| Step::Kill { taken }),
@@ -125,15 +128,33 @@ impl World {
         self.seconds += 1;
         let packet = packet(status, &session.to_string(), self.seconds);
         let now = self.now;
-        self.commit(|planner, plan| {
+        let rung = self.commit(|planner, plan| {
             planner.take_in(plan, &packet, now).unwrap();
         });
+        for (endpoint, name) in NAMES.iter().enumerate() {
+            let at = self.planner.endpoints.iter().position(|known| *known.name == **name);
+            let at_once = at.map(|at| rung[at].at_once.clone()).unwrap_or_default();
+            self.receivers[endpoint].held.extend(at_once);
+        }
+        self.planner.ring(rung);
+        self.bells().for_each(|bell| drop(bell.take()));
         let known = self.sessions.last_key_value().map_or(0, |(number, _)| number + 1);
         for (key, bytes) in self.store.range(&records::event(known), &records::event(u64::MAX), 100).unwrap() {
             let event: serde_json::Value =
                 serde_json::from_slice(&EventRecord::decode(&key, &bytes).unwrap().json).unwrap();
             let session = event["data"]["session"]["id"].as_str().unwrap_or_default().to_owned();
             self.sessions.insert(records::read_event(&key).unwrap(), session);
+        }
+    }
+
+    fn bells(&self) -> impl Iterator<Item = &Bell> {
+        self.planner.endpoints.iter().filter_map(|known| known.route.as_ref()).map(|route| &*route.bell)
+    }
+
+    fn offer(&self, endpoint: usize, room: usize) {
+        let route = self.planner.endpoints.iter().find(|known| *known.name == *NAMES[endpoint]);
+        if let Some(route) = route.and_then(|known| known.route.as_ref()) {
+            route.bell.offer(room);
         }
     }
 
@@ -259,6 +280,7 @@ proptest! {
         for step in steps {
             world.now += 1;
             match step {
+                Step::Offer { endpoint, room } => world.offer(endpoint, room),
                 Step::Packet { session, status } => world.packet(session, status),
                 Step::Begin { endpoint, most } => world.begin(endpoint, most),
                 Step::Land { endpoint, which, ending } => world.land(endpoint, which, ending),
