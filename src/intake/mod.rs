@@ -2,11 +2,10 @@
 //!
 //! The writer takes whatever has arrived while the last commit ran (it never waits to fill a batch), plans all of it over
 //! one draft, commits that as one durable batch, and only then lets the acknowledgements go and rings the endpoints'
-//! bells. Under load one batch is written while the next is planned ([`committer`]). When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
+//! bells. When the store refuses, nobody is acknowledged and everything is tried again with what comes next; outcomes of
 //! deliveries are kept until they can be written down. It stops when every sender of submissions is gone and it was told to.
 
 mod command;
-mod committer;
 mod count;
 mod deeds;
 mod enrich;
@@ -35,17 +34,16 @@ use tracing::warn;
 use crate::exchange::{Stored, Submission};
 use crate::metrics;
 use crate::session::{Meaningless, Untold};
-use crate::store::ahead::Ahead;
+use crate::store::bell::Rung;
+use crate::store::records::{EndpointId, EventNumber};
 use crate::store::standing::Report;
 use crate::store::{Batch, Durability, Store, StoreError, StoreOptions};
 pub use command::Command;
-use committer::{Committer, Finished, Job, MadeOf};
 pub use deeds::Deed;
 pub use health::{Health, Refusal};
 pub use offer::{Judged, Rehearsed};
-pub use plan::{Came, Planner, Route};
-use plan::{Plan, Sealed};
-use replay::Rows;
+pub use plan::{Came, Plan, Planner, Route};
+use replay::{Replayed, Rows};
 use room::Room;
 
 /// Submissions that wait for the writer. Each holds at most one receive batch of its source; beyond that sources wait,
@@ -105,7 +103,6 @@ pub fn start(
     let (commands, commanded) = bounded(16);
     let health = Arc::new(Health::default());
     let writer = Writer {
-        committer: Committer::start(Arc::clone(&store))?,
         store,
         planner,
         options,
@@ -123,8 +120,6 @@ pub fn start(
 
 struct Writer {
     store: Arc<dyn Store>,
-    /// Nothing but [`Writer::take_in`] goes on while a batch of it is under way.
-    committer: Committer,
     planner: Planner,
     options: StoreOptions,
     /// Reports whose commit failed.
@@ -141,48 +136,58 @@ impl Writer {
         self.planner.awake_since = Timestamp::now().as_millisecond();
         // What is left to do of either goes in pieces, with room for what comes in between them.
         let (mut tending, mut forgetting) = (never(), never());
-        let landed = self.committer.finished().clone();
         loop {
             self.health.turn();
             let mut submissions = Vec::new();
+            let mut housekeeping_is_due = false;
             select! {
                 recv(submitted) -> submission => submissions.extend(submission),
                 recv(reported) -> report => self.unwritten.extend(report),
-                recv(landed) -> finished => {
-                    self.committer.landed();
-                    finished.into_iter().for_each(|finished| self.finished(finished));
-                }
-                recv(commanded) -> command => {
-                    self.land();
-                    match command {
-                        Ok(Command::Stop) | Err(_) => break,
-                        Ok(command) => self.obey(command, submitted, reported),
+                recv(commanded) -> command => match command {
+                    Ok(Command::Revive { endpoint, events, answer }) => {
+                        // Whoever asked may have gone; the deed is done all the same.
+                        let _ = answer.send(self.revive(&endpoint, &events));
                     }
-                }
-                recv(housekeeping) -> _ => {
-                    self.land();
-                    self.forget_overdue();
-                    self.try_again();
-                    tending = self.tend();
-                    forgetting = self.forget_events();
-                }
-                recv(tending) -> _ => {
-                    self.land();
-                    tending = self.tend();
-                }
-                recv(forgetting) -> _ => {
-                    self.land();
-                    forgetting = self.forget_events();
-                }
+                    Ok(Command::Replay { endpoint, events, begins, rehearse, answer }) => {
+                        let _ = answer.send(self.replay(&endpoint, &events, begins, rehearse));
+                    }
+                    Ok(Command::Turn { endpoint, disabled, answer }) => {
+                        let _ = answer.send(self.turn(&endpoint, disabled));
+                    }
+                    Ok(Command::Drop { endpoint, answer }) => {
+                        let _ = answer.send(self.drop_endpoint(&endpoint));
+                    }
+                    Ok(Command::Judge { kind, event, answer }) => {
+                        let now = Timestamp::now().as_millisecond();
+                        let _ = answer.send(self.planner.judge(&*self.store, kind, event, now));
+                    }
+                    Ok(Command::Route { routes, answer }) => {
+                        while !reported.is_empty() {
+                            self.take_in(Vec::new(), submitted, reported);
+                        }
+                        let _ = answer.send(self.reroute(routes));
+                    }
+                    Ok(Command::Sessions { deed, answer }) => {
+                        let _ = answer.send(self.does(&deed));
+                    }
+                    Ok(Command::Stop) | Err(_) => break,
+                },
+                recv(housekeeping) -> _ => housekeeping_is_due = true,
+                recv(tending) -> _ => tending = self.tend(),
+                recv(forgetting) -> _ => forgetting = self.forget_events(),
             }
             self.take_in(submissions, submitted, reported);
+            if housekeeping_is_due {
+                self.forget_overdue();
+                self.try_again();
+                tending = self.tend();
+                forgetting = self.forget_events();
+            }
         }
         // Sources have stopped by now; what they submitted last is still acknowledged.
         while !submitted.is_empty() || !reported.is_empty() {
             self.take_in(Vec::new(), submitted, reported);
         }
-        self.land();
-        self.committer.stop();
     }
 
     /// Commits what has arrived, then tells everybody concerned.
@@ -206,82 +211,56 @@ impl Writer {
             reports += report.deliveries();
             self.unwritten.push(report);
         }
-        let mut made_of = MadeOf { submissions, reports: std::mem::take(&mut self.unwritten) };
-        if made_of.is_empty() {
+        if submissions.is_empty() && self.unwritten.is_empty() {
             return;
         }
-        let planned = match self.committer.under_way() {
-            Some(layer) => self.plan(&made_of, &Ahead { store: &*self.store, layer: &layer }),
-            None => self.plan(&made_of, &*self.store),
+        let committed = match self.commit(&submissions) {
+            Ok(committed) => {
+                self.unwritten.clear();
+                if exchanges > 0 {
+                    self.health.accepts();
+                }
+                Some(committed)
+            }
+            Err(error) => {
+                self.health.refuses(&error, Timestamp::now());
+                // Deliveries that were made should not be made again because new events find no room.
+                if exchanges > 0
+                    && let Ok(committed) = self.commit(&[])
+                {
+                    self.unwritten.clear();
+                    self.planner.ring(committed.rung);
+                }
+                None
+            }
         };
-        let planned = if self.land() {
-            planned
-        } else {
-            // It was planned on what is not stored. What was reported then comes first.
-            drop(planned);
-            self.unwritten.append(&mut made_of.reports);
-            made_of.reports = std::mem::take(&mut self.unwritten);
-            self.plan(&made_of, &*self.store)
-        };
-        let (sealed, came) = match planned {
-            Ok(planned) => planned,
-            Err(error) => return self.finished(Finished::Refused { error, made_of }),
-        };
-        let is_lazy = made_of.submissions.iter().all(Submission::is_empty);
-        let durability = if is_lazy { Durability::Lazy } else { Durability::Durable };
-        let job = Job { sealed, durability, came, made_of };
-        if durability == Durability::Durable && !submitted.is_empty() {
-            self.committer.begin(job);
-        } else {
-            let finished = job.commit(&*self.store);
-            self.finished(finished);
-        }
-    }
-
-    /// Waits for the batch that is under way, if one is. Says whether what was planned on it holds.
-    fn land(&mut self) -> bool {
-        let Some(finished) = self.committer.wait() else { return true };
-        let is_stored = matches!(finished, Finished::Stored { .. });
-        self.finished(finished);
-        is_stored
-    }
-
-    fn finished(&mut self, finished: Finished) {
-        match finished {
-            Finished::Stored { exchanges: true } => self.health.accepts(),
-            Finished::Stored { exchanges: false } => {}
-            Finished::Refused { error, made_of } => self.refused(&error, made_of),
-        }
-    }
-
-    /// A batch was not stored: nobody is acknowledged, and outcomes are kept until they can be written down.
-    fn refused(&mut self, error: &StoreError, made_of: MadeOf) {
-        self.health.refuses(error, Timestamp::now());
-        let has_exchanges = made_of.exchanges() > 0;
-        let MadeOf { submissions, reports } = made_of;
-        let mut reports = MadeOf { reports, ..MadeOf::default() };
-        // Deliveries that were made should not be made again because new events find no room.
-        if has_exchanges && let Ok((sealed, came)) = self.plan(&reports, &*self.store) {
-            let job = Job { sealed, durability: Durability::Lazy, came, made_of: reports };
-            reports = match job.commit(&*self.store) {
-                Finished::Stored { .. } => MadeOf::default(),
-                Finished::Refused { made_of, .. } => made_of,
-            };
-        }
-        reports.reports.append(&mut self.unwritten);
-        self.unwritten = reports.reports;
+        let stored = if committed.is_some() { Stored::Yes } else { Stored::No };
+        // The NAS waits, the receivers do not: acknowledgements go first.
         for submission in submissions {
-            let stored = if submission.is_empty() { Stored::Yes } else { Stored::No };
-            (submission.done)(stored);
+            let nothing_to_store = submission.is_empty();
+            (submission.done)(if nothing_to_store { Stored::Yes } else { stored });
+        }
+        if let Some(committed) = committed {
+            self.planner.ring(committed.rung);
+            // Nearly all of a batch came to the same few things.
+            let mut times: Vec<(Came, u64)> = Vec::new();
+            for came in committed.came {
+                match times.iter_mut().find(|(known, _)| *known == came) {
+                    Some((_, times)) => *times += 1,
+                    None => times.push((came, 1)),
+                }
+            }
+            times.into_iter().for_each(|(came, times)| count(came, times));
         }
     }
 
-    /// Plans one batch: the exchanges of submissions, and what deliveries came to.
-    fn plan(&self, made_of: &MadeOf, store: &dyn Store) -> Result<(Sealed, Vec<Came>), StoreError> {
+    /// One batch: the submissions' exchanges and the outcomes at hand.
+    fn commit(&self, submissions: &[Submission]) -> Result<Committed, StoreError> {
         let now = Timestamp::now().as_millisecond();
+        let store = &*self.store;
         let mut plan = self.planner.plan(store);
         let mut came = Vec::new();
-        for submission in &made_of.submissions {
+        for submission in submissions {
             for exchange in submission.exchanges.iter() {
                 came.push(self.planner.take_in(&mut plan, exchange, now)?);
             }
@@ -290,15 +269,85 @@ impl Writer {
             }
             submission.bookmarks.iter().for_each(|bookmark| self.planner.mark(&mut plan, bookmark));
         }
-        for report in &made_of.reports {
+        for report in &self.unwritten {
             match report {
                 Report::Begin(begin) => self.planner.begin(&mut plan, begin, now)?,
                 Report::Outcome(outcome) => self.planner.settle(&mut plan, outcome, now)?,
                 Report::Turn(turn) => self.planner.turn(&mut plan, turn, now)?,
             }
         }
-        came.extend(std::mem::take(&mut plan.concluded).into_iter().map(Came::Event));
-        Ok((self.planner.seal(plan), came))
+        let durability =
+            if submissions.iter().all(Submission::is_empty) { Durability::Lazy } else { Durability::Durable };
+        let concluded = std::mem::take(&mut plan.concluded);
+        let rung = if plan.is_empty() { Vec::new() } else { plan.commit(store, durability)? };
+        came.extend(concluded.into_iter().map(Came::Event));
+        Ok(Committed { rung, came })
+    }
+
+    fn revive(&self, endpoint: &str, events: &[EventNumber]) -> Result<usize, StoreError> {
+        let mut plan = self.planner.plan(&*self.store);
+        let revived = self.planner.revive(&mut plan, endpoint, events, Timestamp::now().as_millisecond())?;
+        let rung = plan.commit(&*self.store, Durability::Durable)?;
+        self.planner.ring(rung);
+        Ok(revived)
+    }
+
+    fn replay(
+        &mut self,
+        endpoint: &str,
+        events: &[EventNumber],
+        begins: bool,
+        rehearse: bool,
+    ) -> Result<Option<Replayed>, StoreError> {
+        if begins {
+            self.rows = Rows::default();
+        }
+        let now = Timestamp::now().as_millisecond();
+        let mut plan = self.planner.plan(&*self.store);
+        let replayed = self.planner.replay(&mut plan, &mut self.rows, endpoint, events, rehearse, now)?;
+        if !plan.is_empty() {
+            let rung = plan.commit(&*self.store, Durability::Durable)?;
+            self.planner.ring(rung);
+        }
+        Ok(replayed)
+    }
+
+    /// An operator enables or disables an endpoint. Says whether it stood otherwise before.
+    fn turn(&self, endpoint: &str, disabled: Option<String>) -> Result<Option<bool>, StoreError> {
+        let now = Timestamp::now().as_millisecond();
+        let Some(turn) = self.planner.turned_by_hand(&*self.store, endpoint, disabled, now)? else { return Ok(None) };
+        let Some(turn) = turn else { return Ok(Some(false)) };
+        let mut plan = self.planner.plan(&*self.store);
+        self.planner.turn(&mut plan, &turn, now)?;
+        let mut rung = plan.commit(&*self.store, Durability::Durable)?;
+        self.planner.heed(&mut rung, turn.endpoint);
+        self.planner.ring(rung);
+        Ok(Some(true))
+    }
+
+    fn reroute(&mut self, routes: Vec<Route>) -> Result<Vec<EndpointId>, StoreError> {
+        let names: Vec<_> = routes.iter().map(|route| Arc::clone(&route.name)).collect();
+        self.planner.reroute(routes, &*self.store)?;
+        Ok(names.iter().filter_map(|name| self.planner.id(name)).collect())
+    }
+
+    /// Forgets an endpoint piece by piece, so that the writer's other work only waits for a piece.
+    fn drop_endpoint(&mut self, endpoint: &str) -> Result<Option<usize>, StoreError> {
+        let mut dropped = 0;
+        loop {
+            // However many there are, each piece shows that it goes on.
+            self.health.turn();
+            let mut plan = self.planner.plan(&*self.store);
+            let Some(piece) = self.planner.drop_piece(&mut plan, &*self.store, endpoint)? else { return Ok(None) };
+            if !plan.is_empty() {
+                plan.commit(&*self.store, Durability::Durable)?;
+            }
+            dropped += piece.dropped;
+            if piece.was_last {
+                self.planner.dropped(endpoint);
+                return Ok(Some(dropped));
+            }
+        }
     }
 
     fn forget_overdue(&mut self) {
@@ -333,6 +382,18 @@ impl Writer {
             self.planner.ring(rung);
         }
         Ok(())
+    }
+
+    fn does(&self, deed: &Deed) -> Result<usize, StoreError> {
+        let mut plan = self.planner.plan(&*self.store);
+        let done = self.planner.does(&mut plan, deed, Timestamp::now().as_millisecond())?;
+        let concluded = std::mem::take(&mut plan.concluded);
+        if !plan.is_empty() {
+            let rung = plan.commit(&*self.store, Durability::Durable)?;
+            self.planner.ring(rung);
+            concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
+        }
+        Ok(done)
     }
 
     /// Looks after sessions of which no packet tells, a piece; answers with what becomes ready when the next is to be done.
@@ -379,16 +440,10 @@ impl Writer {
     }
 }
 
-fn count_all(came: Vec<Came>) {
-    // Nearly all of a batch came to the same few things.
-    let mut times: Vec<(Came, u64)> = Vec::new();
-    for came in came {
-        match times.iter_mut().find(|(known, _)| *known == came) {
-            Some((_, times)) => *times += 1,
-            None => times.push((came, 1)),
-        }
-    }
-    times.into_iter().for_each(|(came, times)| count(came, times));
+/// What a commit leaves to be told.
+struct Committed {
+    rung: Vec<Rung>,
+    came: Vec<Came>,
 }
 
 fn count(came: Came, times: u64) {

@@ -16,7 +16,6 @@ use crate::render::Format;
 use crate::route::{self, Enrichment, Interest};
 use crate::session::repeat::{self, Before, Verdict};
 use crate::session::{self, Context, Meaning, Meaningless, SessionOptions};
-use crate::store::ahead::Layer;
 use crate::store::bell::{Begun, Bell, Claims, Rung};
 use crate::store::history::{self, Forgot};
 use crate::store::queue::{self, Arrival, Outcome, Queue};
@@ -332,14 +331,6 @@ impl Planner {
         count::forget(&mut plan.draft, store, now)
     }
 
-    /// Completes a plan.
-    pub(super) fn seal(&self, plan: Plan<'_>) -> Sealed {
-        let Plan { draft, rung, claims, .. } = plan;
-        let bells = self.endpoints.iter().map(|endpoint| endpoint.route.as_ref().map(|route| Arc::clone(&route.bell)));
-        let rung = bells.zip(rung).filter(|(_, rung)| !rung.is_empty()).filter_map(|(bell, rung)| Some((bell?, rung)));
-        Sealed { layer: Arc::new(Layer::new(draft.into_batch())), rung: rung.collect(), claims }
-    }
-
     /// Tells the endpoints what was committed.
     pub fn ring(&self, rung: Vec<Rung>) {
         for (endpoint, rung) in self.endpoints.iter().zip(rung) {
@@ -347,21 +338,6 @@ impl Planner {
                 route.bell.ring(rung);
             }
         }
-    }
-}
-
-/// A plan that is complete: a batch, and whom to tell once it is stored. Dropped before, it lets go of what it has claimed.
-pub(super) struct Sealed {
-    pub(super) layer: Arc<Layer>,
-    rung: Vec<(Arc<Bell>, Rung)>,
-    claims: Claims,
-}
-
-impl Sealed {
-    /// Tells the endpoints that it is stored.
-    pub(super) fn ring(self) {
-        self.claims.fulfilled();
-        self.rung.into_iter().for_each(|(bell, rung)| bell.ring(rung));
     }
 }
 

@@ -13,11 +13,10 @@ use crate::store::bell::Bell;
 use crate::store::history;
 use crate::store::memory::MemoryStore;
 use crate::store::queue::{self, Outcome, Then};
-use crate::store::records::{self, Attempt, EventNumber, EventRecord, Tally};
+use crate::store::records::{self, Attempt, EventRecord, Tally};
 use crate::store::standing::Report;
 use crate::store::{Bytes, Key};
 
-mod ahead;
 mod logins;
 mod model;
 mod offer;

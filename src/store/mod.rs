@@ -4,7 +4,6 @@
 //! Beneath the trait stand `journal` (what acknowledges), `table` (what readers see first) and `sled` (what holds).
 
 mod absent;
-pub mod ahead;
 pub mod bell;
 mod block;
 pub mod check;

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::bell::Rung;
 use crate::store::queue::Place;
 use crate::store::standing::Begin;
 
