@@ -279,7 +279,7 @@ impl Writer {
         let durability =
             if submissions.iter().all(Submission::is_empty) { Durability::Lazy } else { Durability::Durable };
         let concluded = std::mem::take(&mut plan.concluded);
-        let rung = if plan.is_empty() { Vec::new() } else { plan.commit(store, durability)? };
+        let rung = plan.commit(store, durability)?;
         came.extend(concluded.into_iter().map(Came::Event));
         Ok(Committed { rung, came })
     }

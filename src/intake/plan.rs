@@ -347,9 +347,12 @@ impl Plan<'_> {
         self.draft.is_empty()
     }
 
-    /// Commits the changes; returns what [`Planner::ring`] then wants.
+    /// Commits the changes, if there are any; returns what [`Planner::ring`] then wants: also where nothing changes somebody
+    /// may wait for an answer.
     pub fn commit(self, store: &dyn Store, durability: Durability) -> Result<Vec<Rung>, StoreError> {
-        store.commit(&self.draft.into_batch(), durability)?;
+        if !self.is_empty() {
+            store.commit(&self.draft.into_batch(), durability)?;
+        }
         self.claims.fulfilled();
         Ok(self.rung)
     }
