@@ -37,8 +37,8 @@ pub const FORMAT: u32 = 3;
 /// in memory only to never reach sled.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
-/// Checkpoints that are asked for (by size, or to make room) keep this distance.
-const CHECKPOINT_GAP: Duration = Duration::from_millis(200);
+/// Checkpoints that are asked for (by size, or to make room) keep this distance: short, since under load memory fills meanwhile.
+const CHECKPOINT_GAP: Duration = Duration::from_millis(50);
 
 /// After a checkpoint failed the next try waits this long, then twice as long, up to [`RETRY_MOST`].
 const RETRY_FIRST: Duration = Duration::from_secs(1);
