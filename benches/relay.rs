@@ -1,5 +1,5 @@
-//! What a relay in front of FreeRADIUS adds to a login, in one run: the same users log in by PAP directly, through the relay,
-//! and through a relay whose store is full and whose receiver hangs.
+//! What a relay in front of FreeRADIUS adds to a login, in one run: the same users log in by PAP directly, through a bare relay that
+//! does nothing but pass datagrams on, through radhook's, and through one of radhook's whose store is full and whose receiver hangs.
 //!
 //! `cargo bench --bench relay [-- --logins N] [--window N]... [--rounds N]`
 //!
@@ -9,8 +9,10 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -63,8 +65,13 @@ fn main() {
         "window  way                        logins  sent again    logins/s       p50       p90       p99     p99.9       max"
     );
     for window in options.windows {
-        let mut ways = [("directly", server.auth()), ("relay", relay.relay()), ("relay, store full", stuck.relay())]
-            .map(|(name, to)| Way { name, to, latencies: Vec::new(), resent: 0, took: Duration::ZERO });
+        let ways = [
+            ("directly", server.auth()),
+            ("bare relay", bare_relay(server.auth())),
+            ("relay", relay.relay()),
+            ("relay, store full", stuck.relay()),
+        ];
+        let mut ways = ways.map(|(name, to)| Way { name, to, latencies: Vec::new(), resent: 0, took: Duration::ZERO });
         for _ in 0..options.rounds {
             for way in &mut ways {
                 let begun = Instant::now();
@@ -97,6 +104,35 @@ fn main() {
     // In order they would wait for the receiver.
     relay.kill9();
     stuck.kill9();
+}
+
+/// A relay that looks at nothing but the Identifier, by which an answer finds its way back: two threads, a system call for each
+/// datagram in and out. It goes on until the process ends.
+fn bare_relay(server: SocketAddr) -> SocketAddr {
+    let socket = || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback takes a UDP socket");
+        Arc::new(socket)
+    };
+    let (front, back) = (socket(), socket());
+    back.connect(server).expect("the server has an address");
+    let at = front.local_addr().expect("it is bound");
+    let clients = Arc::new(Mutex::new([at; 256]));
+    let (from, to, heard) = (Arc::clone(&front), Arc::clone(&back), Arc::clone(&clients));
+    thread::spawn(move || {
+        let mut packet = [0; 4096];
+        while let Ok((length, client)) = from.recv_from(&mut packet) {
+            heard.lock().expect("nobody panics with it")[usize::from(packet[1])] = client;
+            let _ = to.send(&packet[..length]);
+        }
+    });
+    thread::spawn(move || {
+        let mut packet = [0; 4096];
+        while let Ok(length) = back.recv(&mut packet) {
+            let client = clients.lock().expect("nobody panics with it")[usize::from(packet[1])];
+            let _ = front.send_to(&packet[..length], client);
+        }
+    });
+    at
 }
 
 fn logins(to: SocketAddr, window: u8) -> Logins {

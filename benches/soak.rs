@@ -4,7 +4,7 @@
 //! `cargo bench --bench soak [-- --rate N --minutes N --interims N --piece NAME]`. Every ten seconds a line is printed, and added to
 //! `soak.csv` among the build directory's `bench-results`. In the end the last third is held beside the one before; the first does not count, since
 //! history and what is remembered of sessions fill up meanwhile (they are kept short here, so that there is a steady state at all).
-//! Exit code 1 where something was lost, the backlog stood, or something grew by more than a tenth.
+//! Exit code 1 where something was lost, the backlog stood, or something grew.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -37,6 +37,9 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Grown by no more than this is flat: what a steady state wavers by.
 const FLAT: f64 = 1.10;
 
+/// The same of the slowest hundredth: ten seconds of it waver by half on cores that others share.
+const FLAT_AT_THE_EDGE: f64 = 1.5;
+
 /// Events kept after they were delivered: all of them long before the first third is over. What is remembered of sessions is kept for an hour
 /// at least, so that the disk grows by it for so long: by little where sessions are long.
 const HISTORY: &str = "history = { keep = \"1h\", max_records = 10000 }";
@@ -44,8 +47,9 @@ const REMEMBER: &str = "remember = \"1h\"";
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// The figures that must not grow, by their places in a [`Line`].
-const GROWS: [(&str, usize); 4] = [("memory", 5), ("disk", 6), ("p50", 3), ("p99", 4)];
+/// The figures that must not grow, by their places in a [`Line`], and by how much they waver.
+const GROWS: [(&str, usize, f64); 4] =
+    [("memory", 5, FLAT), ("disk", 6, FLAT), ("p50", 3, FLAT), ("p99", 4, FLAT_AT_THE_EDGE)];
 
 /// The columns of a line, after the piece's name.
 const COLUMNS: [&str; 10] = [
@@ -108,11 +112,11 @@ fn main() -> ExitCode {
         report.acknowledged, report.lost, crm.delivered, crm.dead
     );
     let mut well = report.lost == 0 && report.unsent == 0 && crm.delivered == crm.received && crm.dead == 0;
-    for (what, column) in GROWS {
+    for (what, column, wavers) in GROWS {
         let third = lines.len() / 3;
         let of = |part: &[Line]| results::median(part.iter().map(|line| line[column]).collect()).unwrap_or(0.0);
         let (before, last) = (of(&lines[third..2 * third]), of(&lines[2 * third..]));
-        let flat = last <= before * FLAT;
+        let flat = last <= before * wavers;
         println!(
             "{what:<8} {before:>10.1} in the middle third, {last:>10.1} in the last: {}",
             if flat { "flat" } else { "grows" }

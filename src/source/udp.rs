@@ -23,8 +23,8 @@ pub(super) const BATCH: usize = 64;
 /// What the kernel is asked to keep while we are busy: some 5,000 packets. The default of 208 KiB drops packets as
 /// soon as 512 are in flight.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// How long a receive waits, so that a stop is noticed.
-const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long a receive waits, so that a stop is noticed. At rest most of what the house takes is waking up for this.
+const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A socket of one address family.
 #[derive(Debug)]
