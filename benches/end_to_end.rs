@@ -47,8 +47,9 @@ const STALLED: Duration = Duration::from_secs(60);
 /// How often a count is looked at.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// After so long a daemon that was just started has done all that a start does.
-const SETTLED: Duration = Duration::from_secs(2);
+/// After so long a daemon that was just started has done all that a start does: also the next journal segment, made with the first
+/// checkpoint.
+const SETTLED: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
@@ -252,7 +253,7 @@ fn endpoints(span: Duration, results: &mut Results) {
 fn idle(span: Duration, results: &mut Results) {
     let receiver = Receiver::start();
     let radhook = Radhook::single(&receiver.url(), CONCURRENCY);
-    thread::sleep(SETTLED.min(span));
+    thread::sleep(SETTLED);
     let (begun, cpu) = (Instant::now(), cpu_seconds_fine(radhook.pid()));
     thread::sleep(span);
     let share = (cpu_seconds_fine(radhook.pid()) - cpu) / begun.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@
 mod begin;
 mod landing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ struct Work {
     tickets: HashMap<u64, Ticket>,
     next_ticket: u64,
     /// Their attempts have begun by what is stored, in the room that was offered.
-    at_once: Vec<EventNumber>,
+    at_once: VecDeque<EventNumber>,
     in_the_air: JoinSet<Landed>,
     about: HashMap<Id, UnderWay>,
     pace: Pace,
@@ -168,7 +168,7 @@ impl Work {
             quiet_until: None,
             tickets: HashMap::new(),
             next_ticket: 0,
-            at_once: Vec::new(),
+            at_once: VecDeque::new(),
             in_the_air: JoinSet::new(),
             about: HashMap::new(),
             pace: Pace::new(options.rate),

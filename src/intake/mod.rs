@@ -42,7 +42,8 @@ pub use command::Command;
 pub use deeds::Deed;
 pub use health::{Health, Refusal};
 pub use offer::{Judged, Rehearsed};
-pub use plan::{Came, Plan, Planner, Route};
+use plan::Plan;
+pub use plan::{Came, Planner, Route};
 use replay::{Replayed, Rows};
 use room::Room;
 
@@ -64,8 +65,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// 100,000 sessions is told to be gone in about half a minute.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
 
-/// How long packets come first between two pieces of what is forgotten: with pieces of [`PIECE`](crate::store::history::PIECE)
-/// events a history that became too long shrinks by some 20,000 events a second, faster than any site takes in.
+/// How long packets come first between two pieces of what is forgotten. A piece of [`PIECE`](crate::store::history::PIECE) events every so
+/// often is more than any site takes in.
 const BETWEEN_FORGOTTEN: Duration = Duration::from_millis(5);
 
 /// What is written on trial while the store refuses: about as much as a busy second's first batch, so that a store with

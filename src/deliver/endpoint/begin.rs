@@ -88,7 +88,7 @@ impl Work {
                     return false;
                 }
             };
-            if let Some(event) = self.at_once.pop() {
+            if let Some(event) = self.at_once.pop_front() {
                 self.starts(is_probe);
                 self.send(vec![event], is_probe);
                 continue;
