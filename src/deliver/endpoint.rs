@@ -185,9 +185,8 @@ impl Work {
 
     /// Takes in what the writer, operators and receivers have said.
     fn heed_the_bell(&mut self) {
-        self.heed_what_is_held();
         let rung = self.delivery.bell.take();
-        rung.settled.into_iter().for_each(|event| self.hand.release(event));
+        self.hold_back(rung.settled, rung.claimed);
         self.at_once.extend(rung.at_once);
         for begun in rung.begun {
             self.begun(begun);
@@ -206,8 +205,7 @@ impl Work {
         }
     }
 
-    fn heed_what_is_held(&mut self) {
-        let (released, held) = self.delivery.bell.take_held();
+    fn hold_back(&mut self, released: Vec<EventNumber>, held: Vec<EventNumber>) {
         released.into_iter().for_each(|event| self.hand.release(event));
         held.into_iter().for_each(|event| self.hand.hold(event));
     }

@@ -27,8 +27,6 @@ struct State {
     rung: Rung,
     /// Attempts that may be claimed.
     room: usize,
-    /// Events that were claimed, and that delivery has not been told to hold back yet.
-    claimed: Vec<EventNumber>,
     /// How many are claimed and neither rung nor let go.
     open: usize,
 }
@@ -42,7 +40,9 @@ pub struct Rung {
     pub settled: Vec<EventNumber>,
     /// Attempts that may begin now.
     pub begun: Vec<Begun>,
-    /// Events for which a place was claimed and whose attempt has begun by what is stored.
+    /// Events for which a place was claimed: told before they are stored, and to be held back from then on.
+    pub claimed: Vec<EventNumber>,
+    /// Those of them whose attempt has begun by what is stored.
     pub at_once: Vec<EventNumber>,
     /// How the endpoint stands was changed by somebody else.
     pub turned: bool,
@@ -63,7 +63,7 @@ impl Rung {
         self.earliest = Some(self.earliest.map_or(place, |earliest| earliest.min(place)));
     }
 
-    /// Whether nothing happened.
+    /// Whether nothing happened that is to be rung for.
     pub fn is_empty(&self) -> bool {
         self.earliest.is_none()
             && self.settled.is_empty()
@@ -110,7 +110,7 @@ impl Bell {
         if has_room {
             state.room -= 1;
             state.open += 1;
-            state.claimed.push(event);
+            state.rung.claimed.push(event);
         }
         has_room
     }
@@ -120,7 +120,7 @@ impl Bell {
         {
             let mut state = self.state();
             state.open -= 1;
-            state.claimed.retain(|claimed| *claimed != event);
+            state.rung.claimed.retain(|claimed| *claimed != event);
             state.rung.settled.push(event);
         }
         self.notify.notify_one();
@@ -131,7 +131,8 @@ impl Bell {
         self.state().open > 0
     }
 
-    /// What happened since the last call, but for what [`Bell::take_held`] tells.
+    /// What happened since the last call, but for what [`Bell::take_held`] told. All of one moment: what is to be sent at once
+    /// is never told before it is to be held back.
     pub fn take(&self) -> Rung {
         std::mem::take(&mut self.state().rung)
     }
@@ -139,7 +140,7 @@ impl Bell {
     /// Which events are not to be held back any more, and then which are from now on.
     pub fn take_held(&self) -> (Vec<EventNumber>, Vec<EventNumber>) {
         let mut state = self.state();
-        (std::mem::take(&mut state.rung.settled), std::mem::take(&mut state.claimed))
+        (std::mem::take(&mut state.rung.settled), std::mem::take(&mut state.rung.claimed))
     }
 
     /// Returns when it has been rung since the last return.
@@ -216,5 +217,18 @@ mod tests {
         let mut claims = Claims::default();
         assert!(claims.claim(&bell, 7));
         assert_eq!(bell.take_held(), (vec![], vec![7]));
+    }
+
+    #[test]
+    fn what_is_to_be_sent_at_once_is_told_with_that_it_is_to_be_held_back() {
+        let bell = Arc::new(Bell::default());
+        bell.offer(1);
+        let mut claims = Claims::default();
+        assert!(claims.claim(&bell, 7));
+        claims.fulfilled();
+        bell.ring(Rung { at_once: vec![7], ..Rung::default() });
+        let rung = bell.take();
+        assert_eq!((rung.claimed, rung.at_once), (vec![7], vec![7]));
+        assert_eq!(bell.take_held(), (vec![], vec![]), "held back later, it would be for ever");
     }
 }

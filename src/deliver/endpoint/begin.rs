@@ -117,9 +117,9 @@ impl Work {
 
     /// What was to be sent at once and may not be after all waits like everything else.
     pub(super) fn put_back(&mut self) {
-        let (endpoint, at) = (self.delivery.id, Timestamp::now().as_millisecond());
         for event in self.at_once.drain(..) {
-            self.delivery.report(Report::Outcome(Outcome::unsent(endpoint, event, at)));
+            let unsent = Outcome::unsent(self.delivery.id, event, Timestamp::now().as_millisecond());
+            self.delivery.report(Report::Outcome(unsent));
         }
     }
 
@@ -149,7 +149,8 @@ impl Work {
             let now = Timestamp::now().as_millisecond();
             let places = queue::due(&*delivery.store, delivery.id, self.cursor, now, page)?;
             // What is to be sent at once was told before it could be seen in the queue.
-            self.heed_what_is_held();
+            let (released, held) = delivery.bell.take_held();
+            self.hold_back(released, held);
             if let Some((at, event)) = places.last() {
                 self.cursor = (*at, event.saturating_add(1));
             }
