@@ -61,13 +61,14 @@ fn main() {
     wait_until("its store refuses", || (!status(&stuck_config).ready).then_some(()));
     filling.finish();
 
+    let bare = bare_relay(server.auth());
     println!(
         "window  way                        logins  sent again    logins/s       p50       p90       p99     p99.9       max"
     );
     for window in options.windows {
         let ways = [
             ("directly", server.auth()),
-            ("bare relay", bare_relay(server.auth())),
+            ("bare relay", bare),
             ("relay", relay.relay()),
             ("relay, store full", stuck.relay()),
         ];

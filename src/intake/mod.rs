@@ -288,8 +288,7 @@ impl Writer {
     fn revive(&self, endpoint: &str, events: &[EventNumber]) -> Result<usize, StoreError> {
         let mut plan = self.planner.plan(&*self.store);
         let revived = self.planner.revive(&mut plan, endpoint, events, Timestamp::now().as_millisecond())?;
-        let rung = plan.commit(&*self.store, Durability::Durable)?;
-        self.planner.ring(rung);
+        self.write_down(plan, Durability::Durable)?;
         Ok(revived)
     }
 
@@ -306,10 +305,7 @@ impl Writer {
         let now = Timestamp::now().as_millisecond();
         let mut plan = self.planner.plan(&*self.store);
         let replayed = self.planner.replay(&mut plan, &mut self.rows, endpoint, events, rehearse, now)?;
-        if !plan.is_empty() {
-            let rung = plan.commit(&*self.store, Durability::Durable)?;
-            self.planner.ring(rung);
-        }
+        self.write_down(plan, Durability::Durable)?;
         Ok(replayed)
     }
 
@@ -340,9 +336,7 @@ impl Writer {
             self.health.turn();
             let mut plan = self.planner.plan(&*self.store);
             let Some(piece) = self.planner.drop_piece(&mut plan, &*self.store, endpoint)? else { return Ok(None) };
-            if !plan.is_empty() {
-                plan.commit(&*self.store, Durability::Durable)?;
-            }
+            self.write_down(plan, Durability::Durable)?;
             dropped += piece.dropped;
             if piece.was_last {
                 self.planner.dropped(endpoint);
@@ -354,7 +348,7 @@ impl Writer {
     fn forget_overdue(&mut self) {
         let mut plan = self.planner.plan(&*self.store);
         let planned = self.planner.forget_overdue(&mut plan, &*self.store, Timestamp::now().as_millisecond());
-        if let Err(error) = planned.and_then(|()| self.commit_forgetting(plan)) {
+        if let Err(error) = planned.and_then(|()| self.write_down(plan, Durability::Lazy)) {
             warn!(%error, "what is overdue could not be forgotten; tried again");
         }
     }
@@ -365,7 +359,7 @@ impl Writer {
         let now = Timestamp::now().as_millisecond();
         let wanted = self.room.wanted(self.store.used(), self.options.max_size, Instant::now());
         let planned = self.planner.forget_events(&mut plan, &*self.store, &self.options, now, wanted);
-        match planned.and_then(|forgot| self.commit_forgetting(plan).map(|()| forgot)) {
+        match planned.and_then(|forgot| self.write_down(plan, Durability::Lazy).map(|()| forgot)) {
             Ok(forgot) => {
                 self.room.gave_back(forgot.given_back, Instant::now());
                 if forgot.more { after(BETWEEN_FORGOTTEN) } else { never() }
@@ -377,11 +371,10 @@ impl Writer {
         }
     }
 
-    fn commit_forgetting(&self, plan: Plan<'_>) -> Result<(), StoreError> {
-        if !plan.is_empty() {
-            let rung = plan.commit(&*self.store, Durability::Lazy)?;
-            self.planner.ring(rung);
-        }
+    /// Commits a plan that nobody is acknowledged by, and rings.
+    fn write_down(&self, plan: Plan<'_>, durability: Durability) -> Result<(), StoreError> {
+        let rung = plan.commit(&*self.store, durability)?;
+        self.planner.ring(rung);
         Ok(())
     }
 
@@ -389,11 +382,8 @@ impl Writer {
         let mut plan = self.planner.plan(&*self.store);
         let done = self.planner.does(&mut plan, deed, Timestamp::now().as_millisecond())?;
         let concluded = std::mem::take(&mut plan.concluded);
-        if !plan.is_empty() {
-            let rung = plan.commit(&*self.store, Durability::Durable)?;
-            self.planner.ring(rung);
-            concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
-        }
+        self.write_down(plan, Durability::Durable)?;
+        concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
         Ok(done)
     }
 
@@ -408,11 +398,8 @@ impl Writer {
         let mut plan = self.planner.plan(&*self.store);
         let tended = self.planner.tend(&mut plan, &*self.store, now).and_then(|more| {
             let concluded = std::mem::take(&mut plan.concluded);
-            if !plan.is_empty() {
-                let rung = plan.commit(&*self.store, Durability::Lazy)?;
-                self.planner.ring(rung);
-                concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
-            }
+            self.write_down(plan, Durability::Lazy)?;
+            concluded.into_iter().for_each(|kind| count(Came::Event(kind), 1));
             Ok(more)
         });
         match tended {

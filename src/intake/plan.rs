@@ -342,15 +342,10 @@ impl Planner {
 }
 
 impl Plan<'_> {
-    /// Whether nothing would change.
-    pub fn is_empty(&self) -> bool {
-        self.draft.is_empty()
-    }
-
     /// Commits the changes, if there are any; returns what [`Planner::ring`] then wants: also where nothing changes somebody
     /// may wait for an answer.
     pub fn commit(self, store: &dyn Store, durability: Durability) -> Result<Vec<Rung>, StoreError> {
-        if !self.is_empty() {
+        if !self.draft.is_empty() {
             store.commit(&self.draft.into_batch(), durability)?;
         }
         self.claims.fulfilled();

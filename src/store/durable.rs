@@ -191,7 +191,7 @@ impl Store for DurableStore {
     }
 
     fn used(&self) -> u64 {
-        self.engine.figures().used
+        self.engine.used()
     }
 }
 

@@ -301,7 +301,7 @@ impl Engine {
         Figures {
             journal_bytes,
             sled_bytes: table.map_or(0, |table| table.disk_bytes()),
-            used: self.used.load(Ordering::Relaxed),
+            used: self.used(),
             overlay_entries: size.entries,
             overlay_bytes: size.bytes,
             blobs: table.map_or(0, |table| table.blobs()),
@@ -368,6 +368,10 @@ impl Store for Engine {
 
     fn commit(&self, batch: &Batch, durability: Durability) -> Result<(), StoreError> {
         self.commit_batch(batch, durability)
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 }
 

@@ -36,38 +36,39 @@ pub fn forget(
     let keep = i64::try_from(options.history_keep.as_millis()).unwrap_or(i64::MAX);
     let (oldest, fewest) = (now.saturating_sub(keep), next.saturating_sub(options.history_max_records));
     let spared = next.saturating_sub(SPARED);
+    let is_due = |number, record: &EventRecord, given_back| {
+        number < fewest || record.head.received_at < oldest || (given_back < wanted && number < spared)
+    };
+    let read = |limit| store.range(&records::event(kept_from), &records::event(next), limit);
     // Usually only age decides, and the first is not old enough: nothing more is to be read then.
-    let is_sure = kept_from < fewest || (wanted > 0 && kept_from < spared);
-    let mut limit = if is_sure { PIECE } else { 1 };
-    let mut forgot = Forgot { given_back: 0, more: true };
-    let mut new_kept_from = kept_from;
-    while forgot.more {
-        let entries = store.range(&records::event(new_kept_from), &records::event(next), limit)?;
-        forgot.more = entries.len() == limit;
-        for (key, bytes) in &entries {
-            let Some(number) = records::read_event(key) else { continue };
-            let record = EventRecord::decode(key, bytes)?;
-            let makes_room = forgot.given_back < wanted && number < spared;
-            if number >= fewest && record.head.received_at >= oldest && !makes_room {
-                forgot.more = false;
-                break;
-            }
-            new_kept_from = number + 1;
-            for endpoint in endpoints {
-                let done = records::done(*endpoint, number);
-                if draft.get(&done)?.is_some() {
-                    draft.delete(done);
-                    draft.delete(records::exchange(*endpoint, number));
-                }
-            }
-            if release(draft, endpoints, number, &record)? {
-                forgot.given_back += bytes.len() as u64;
-            }
+    if kept_from >= fewest && (wanted == 0 || kept_from >= spared) {
+        let Some((key, bytes)) = read(1)?.pop() else { return Ok(Forgot::default()) };
+        let number = records::read_event(&key).unwrap_or(kept_from);
+        if !is_due(number, &EventRecord::decode(&key, &bytes)?, 0) {
+            return Ok(Forgot::default());
         }
-        if limit == PIECE {
+    }
+    let entries = read(PIECE)?;
+    let mut forgot = Forgot { given_back: 0, more: entries.len() == PIECE };
+    let mut new_kept_from = kept_from;
+    for (key, bytes) in &entries {
+        let Some(number) = records::read_event(key) else { continue };
+        let record = EventRecord::decode(key, bytes)?;
+        if !is_due(number, &record, forgot.given_back) {
+            forgot.more = false;
             break;
         }
-        limit = PIECE;
+        new_kept_from = number + 1;
+        for endpoint in endpoints {
+            let done = records::done(*endpoint, number);
+            if draft.get(&done)?.is_some() {
+                draft.delete(done);
+                draft.delete(records::exchange(*endpoint, number));
+            }
+        }
+        if release(draft, endpoints, number, &record)? {
+            forgot.given_back += bytes.len() as u64;
+        }
     }
     if new_kept_from != kept_from {
         draft.write(records::KEPT_FROM, &new_kept_from);
