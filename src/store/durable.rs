@@ -5,6 +5,7 @@
 //!  <path>/format              "3": what everything here is written in
 //!  <path>/journal/            segments, see `journal`
 //!  <path>/sled/               sled's files
+//!  <path>/sled.anew-*/        sled's files, being written anew, see `sled::renew`
 //!  <path>/sled.checkpoint     how far sled reaches, see `mark`
 //! ```
 //! The lock is an flock on the directory itself: it leaves nothing behind. Directories are made with mode 0750, files
@@ -19,7 +20,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -52,6 +53,13 @@ const LAZY_DELAY: Duration = Duration::from_millis(40);
 /// Bounds of a journal segment's size. Within them it is a thirty-second of `store.max_size`, so that a small store is
 /// not all journal.
 const SEGMENT_SIZES: (u64, u64) = (1 << 20, 64 << 20);
+
+/// Bounds of the size above which sled's file is written anew when little lives in it. Within them it is a thirty-second of
+/// `store.max_size`. Up to the higher one it costs more to write anew than a disk does.
+const RENEW_FROM: (u64, u64) = (16 << 20, 256 << 20);
+
+/// Between two parts of that: packets and deliveries have the processor meanwhile.
+const RENEW_GAP: Duration = Duration::from_millis(20);
 
 /// The store on disk.
 #[derive(Debug)]
@@ -114,6 +122,7 @@ impl DurableStore {
             segment_size: (options.max_size / 32).clamp(SEGMENT_SIZES.0, SEGMENT_SIZES.1),
             max_size: options.max_size,
             journal_keep: options.journal_keep,
+            renew_from: (options.max_size / 32).clamp(RENEW_FROM.0, RENEW_FROM.1),
             known: Mark::read(&sled)?.map(|mark| mark.position()).unwrap_or_default(),
             open_table: Box::new(move |trust| Ok(Box::new(SledTable::open(&sled, trust)?))),
         };
@@ -284,6 +293,9 @@ fn make_checkpoints(engine: &Engine, shared: &Shared) {
             Ok(()) => {
                 retry = RETRY_FIRST;
                 engine.prepare();
+                if !renew(engine, shared) {
+                    break;
+                }
                 CHECKPOINT_GAP
             }
             Err(_) => {
@@ -296,6 +308,20 @@ fn make_checkpoints(engine: &Engine, shared: &Shared) {
             break;
         }
     }
+}
+
+/// Goes on writing the table's files anew, until that is done or the next checkpoint is due. Answers whether the thread goes on.
+fn renew(engine: &Engine, shared: &Shared) -> bool {
+    let until = Instant::now() + CHECKPOINT_EVERY;
+    while !lock(&shared.signals).checkpoint && engine.renew() {
+        if Instant::now() >= until {
+            shared.wake(Wake::Checkpoint);
+        }
+        if shared.wait(RENEW_GAP, |_| false) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Locks a data directory against every other process.

@@ -7,7 +7,8 @@
 //! When the table fails, it is dropped and opened again with the next try; overlay and journal keep everything.
 //!
 //! **Size.** `used` is what deleting brings down: the journal's bytes behind the last checkpoint, and the live bytes in
-//! the table times [`TABLE_OVERHEAD`]. sled's file never shrinks, but what is free in it is used again.
+//! the table times [`TABLE_OVERHEAD_TENTHS`]. sled's file never shrinks; it is written anew where it is much larger than that
+//! ([`Engine::renew`]).
 
 use std::fmt;
 use std::io;
@@ -20,7 +21,7 @@ use super::fs::FileSystem;
 use super::journal::{Journal, Replay};
 use super::prepare::Preparation;
 use super::segment::Position;
-use super::table::{Operations, Size, Table, View, merge};
+use super::table::{Operations, Renewal, Size, Table, View, merge};
 use super::{Batch, Bytes, Durability, Key, Store, StoreError};
 
 /// A checkpoint is due when the changes take so much memory.
@@ -47,6 +48,8 @@ pub struct Setup {
     pub max_size: u64,
     /// `store.journal_keep`.
     pub journal_keep: u64,
+    /// Bytes of the table's files below which they are not written anew.
+    pub renew_from: u64,
     /// How far the table is known to reach, before it is opened.
     pub known: Position,
     /// The table beneath.
@@ -213,6 +216,22 @@ impl Engine {
         self.measure(size);
         self.trim(frozen.position, self.setup.journal_keep);
         Ok(true)
+    }
+
+    /// Goes on writing the table's files anew where that is due. Answers whether there is more to do.
+    pub fn renew(&self) -> bool {
+        let _alone = lock(&self.checkpoint);
+        let renewal = self.table().as_ref().map_or(Renewal::NotDue, |table| table.renew(self.setup.renew_from));
+        match renewal {
+            Renewal::NotDue => false,
+            Renewal::Going => true,
+            Renewal::Done(table) => {
+                let old = write(&self.table).replace(table);
+                // Its threads end here, when nobody waits for the table any more.
+                drop(old);
+                false
+            }
+        }
     }
 
     /// Opens the table again when it was dropped after a failure.

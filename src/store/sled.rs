@@ -14,13 +14,14 @@
 
 mod known;
 mod read;
+mod renew;
 mod write;
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ::sled::Tree;
@@ -32,9 +33,11 @@ use super::mark::Mark;
 use super::probe::try_on_copy;
 use super::quiet::quietly;
 use super::segment::Position;
-use super::table::{Changes, Entries, Table};
+use super::table::{Changes, Entries, Renewal, Table};
 use super::told::Told;
 use super::{Bytes, StoreError};
+use renew::Renewing;
+use write::Batch;
 
 /// Memory for sled's page cache. It is no strict bound; the default of 1 GiB is sized for another kind of program. What is asked for
 /// was put a moment ago, and stands above sled, or is read once, in a row: four times as much made nothing faster.
@@ -42,6 +45,9 @@ const CACHE: u64 = 8 << 20;
 
 /// Keys taken in with one of sled's batches. Reads wait while one is applied: 256 take about a millisecond.
 const STEP: usize = 256;
+
+/// Entries copied at a time while the file is written anew: a few dozen milliseconds.
+const PART: usize = 16 * STEP;
 
 /// How long a closed sled may hold its lock: its threads let go a moment after it was dropped.
 const LETTING_GO: Duration = Duration::from_secs(5);
@@ -66,10 +72,12 @@ pub struct SledTable {
     record: Mutex<Record>,
     /// Held while a batch is applied, and by whoever reads a block that stands in pieces: a change of its neighbours moves it.
     applying: RwLock<()>,
-    /// Unknown until the first checkpoint: to find it out means to read every key that stands by itself.
-    absent: Mutex<Option<Absent>>,
-    /// Unknown until it is first asked for.
-    told: Mutex<Option<Told>>,
+    /// Unknown until the first checkpoint: to find it out means to read every key that stands by itself. Shared with what takes its
+    /// place.
+    absent: Arc<Mutex<Option<Absent>>>,
+    /// Unknown until it is first asked for. Shared, too.
+    told: Arc<Mutex<Option<Told>>>,
+    renewing: Mutex<Renewing>,
     blobs: AtomicU64,
 }
 
@@ -79,6 +87,7 @@ impl SledTable {
     /// # Errors
     /// [`StoreError::Table`] with what is wrong; with [`Trust::Verify`] the files are then as they were.
     pub fn open(dir: &Path, trust: Trust) -> Result<SledTable, StoreError> {
+        renew::tidy(dir);
         let mark = Mark::read(dir)?;
         let position = mark.as_ref().map(Mark::position).unwrap_or_default();
         if !dir.join("db").exists() {
@@ -110,13 +119,17 @@ impl SledTable {
         let table = SledTable::open_files(dir)?;
         table.gather()?;
         table.sync()?;
-        // sled syncs neither its settings nor the names of its files.
-        for name in ["conf", "db", "."] {
-            let path = dir.join(name);
-            File::open(&path).and_then(|file| file.sync_all()).map_err(StoreError::io("syncing", &path))?;
-        }
+        table.sync_names()?;
         Mark::unclean(Position::default()).write(dir)?;
         Ok(table)
+    }
+
+    /// Makes durable what sled never syncs: its settings and the names of its files.
+    fn sync_names(&self) -> Result<(), StoreError> {
+        ["conf", "db", "."].iter().try_for_each(|name| {
+            let path = self.dir.join(name);
+            File::open(&path).and_then(|file| file.sync_all()).map_err(StoreError::io("syncing", &path))
+        })
     }
 
     pub(super) fn open_files(dir: &Path) -> Result<SledTable, StoreError> {
@@ -150,8 +163,9 @@ impl SledTable {
             file,
             record: Mutex::default(),
             applying: RwLock::default(),
-            absent: Mutex::default(),
-            told: Mutex::default(),
+            absent: Arc::default(),
+            told: Arc::default(),
+            renewing: Mutex::default(),
             blobs: AtomicU64::new(0),
         };
         let record = match table.call(|tree| tree.get(RECORD_KEY))? {
@@ -186,7 +200,12 @@ impl SledTable {
         }
     }
 
-    fn record(&self) -> std::sync::MutexGuard<'_, Record> {
+    fn renewing(&self) -> MutexGuard<'_, Renewing> {
+        // A copy that was left in the middle lacks what it lacks: `reached` says what it has.
+        self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
         // The record is replaced whole; a panic elsewhere cannot leave it half changed.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,13 +257,25 @@ impl Table for SledTable {
         // The position must not reach the disk before what it stands for: the pages of a file do so in any order.
         self.sync()?;
         record.position = position;
-        self.write(::sled::Batch::default(), &record)?;
+        self.write(Batch::default(), &record)?;
         self.sync()?;
         self.look_for_blobs();
         Mark::unclean(position).write(&self.dir)
     }
 
+    fn renew(&self, floor: u64) -> Renewal {
+        if !self.is_renewing() && !self.is_to_be_renewed(floor) {
+            return Renewal::NotDue;
+        }
+        match self.renew_part(PART) {
+            Renewal::NotDue => Renewal::NotDue,
+            Renewal::Going => Renewal::Going,
+            Renewal::Done(table) => Renewal::Done(table),
+        }
+    }
+
     fn close(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.renewing().give_up();
         let position = self.position();
         let open = self.open.take();
         if let Err(panic) = quietly(|| drop(open)) {
@@ -269,6 +300,7 @@ impl Table for SledTable {
 
 impl Drop for SledTable {
     fn drop(&mut self) {
+        self.renewing().give_up();
         let open = self.open.take();
         if let Err(panic) = quietly(|| drop(open)) {
             tracing::error!(dir = %self.dir.display(), panic, "sled panicked when it was closed; the journal has it all");

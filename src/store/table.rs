@@ -55,8 +55,23 @@ pub trait Table: Send + Sync {
     /// some of the changes may be there while the position is not: taking them in again is harmless.
     fn checkpoint(&self, changes: &Changes, position: Position) -> Result<(), StoreError>;
 
+    /// Goes on writing its files anew, a part at a time, where they take more than `floor` bytes and much more than what lives in
+    /// them. Nothing is changed by it but the room they take; what goes wrong is told, and it is tried again later. Not while a
+    /// checkpoint is made.
+    fn renew(&self, floor: u64) -> Renewal;
+
     /// Ends its use in good order.
     fn close(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// How far a table is with writing its files anew.
+pub enum Renewal<T = Box<dyn Table>> {
+    /// It has no reason to.
+    NotDue,
+    /// There is more to do.
+    Going,
+    /// This one holds the same and has taken its place on disk. Nothing may be put into the old one any more.
+    Done(T),
 }
 
 /// A batch's operations.

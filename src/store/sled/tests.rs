@@ -11,11 +11,11 @@ use crate::event::Told as ToldOf;
 use crate::store::layout::{BLOCK, Held, VALUE, value_key};
 use crate::store::{Key, records};
 
-fn at(sequence: u64) -> Position {
+pub(super) fn at(sequence: u64) -> Position {
     Position { sequence, segment: 1, offset: 4096 }
 }
 
-fn changes(values: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Changes {
+pub(super) fn changes(values: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Changes {
     values.into_iter().map(|(key, value)| (key.into(), value.map(Arc::from))).collect()
 }
 
@@ -112,7 +112,7 @@ fn told_of(event: u64) -> Vec<u8> {
     records::encode(&ToldOf { event, happened_at: 1, occurrence: 0, undated: None }).to_vec()
 }
 
-fn some_change() -> impl Strategy<Value = (Vec<u8>, Option<Vec<u8>>)> {
+pub(super) fn some_change() -> impl Strategy<Value = (Vec<u8>, Option<Vec<u8>>)> {
     let length = prop_oneof![0..100usize, 700..900usize, 3_900..4_200usize, 9_000..10_000usize];
     (some_key(), prop::option::weighted(0.7, (length, any::<u8>(), 0..80u64))).prop_map(|(key, value)| {
         let told = matches!(key.first(), Some(b'T' | b'U'));
@@ -170,7 +170,7 @@ proptest! {
 /// What stands in sled by itself, as all did before format 3, with pieces where it is long.
 fn put_alone(sled: &SledTable, entries: &[(Key, Vec<u8>)]) {
     let mut record = *sled.record();
-    let mut batch = ::sled::Batch::default();
+    let mut batch = Batch::default();
     batch.remove(crate::store::layout::BLOCKS_KEY);
     for (key, value) in entries {
         record.entries += 1;

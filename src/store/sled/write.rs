@@ -14,10 +14,40 @@ use crate::store::{Bytes, Key, StoreError};
 /// Changes of the entries of one block, in the order of their keys.
 type Moves<'c> = Vec<(&'c [u8], Option<&'c [u8]>)>;
 
-/// One of sled's batches in the making, and the record as it is after it.
+/// What is put and removed at once, by sled's keys; of one key the last counts.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<(IVec, Option<IVec>)>);
+
+impl Batch {
+    pub fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
+        self.0.push((key.into(), Some(value.into())));
+    }
+
+    pub fn remove(&mut self, key: impl Into<IVec>) {
+        self.0.push((key.into(), None));
+    }
+
+    /// The part of it before a key.
+    pub fn before(&self, end: &[u8]) -> ::sled::Batch {
+        of_sled(self.0.iter().filter(|(key, _)| **key < *end).cloned())
+    }
+}
+
+fn of_sled(changes: impl IntoIterator<Item = (IVec, Option<IVec>)>) -> ::sled::Batch {
+    let mut batch = ::sled::Batch::default();
+    for (key, change) in changes {
+        match change {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
+}
+
+/// A batch in the making, and the record as it is after it.
 struct Step<'t> {
     table: &'t SledTable,
-    batch: ::sled::Batch,
+    batch: Batch,
     record: Record,
     changes: usize,
     bytes: usize,
@@ -70,7 +100,7 @@ impl SledTable {
         if moved > 0 {
             tracing::info!(entries = moved, "the store's entries were put together anew, several to one of sled's");
         }
-        let mut batch = ::sled::Batch::default();
+        let mut batch = Batch::default();
         batch.insert(BLOCKS_KEY, &[]);
         let record = *self.record();
         self.write(batch, &record)
@@ -101,19 +131,25 @@ impl SledTable {
         Ok(values.len() as u64)
     }
 
-    pub(super) fn write(&self, mut batch: ::sled::Batch, record: &Record) -> Result<(), StoreError> {
+    pub(super) fn write(&self, mut batch: Batch, record: &Record) -> Result<(), StoreError> {
         batch.insert(RECORD_KEY, record.encode());
+        let mut renewing = self.renewing();
+        let part = renewing.part_of(&batch);
+        let batch = of_sled(batch.0);
         let applying = self.applying.write().unwrap_or_else(PoisonError::into_inner);
         self.call(|tree| tree.apply_batch(batch))?;
         drop(applying);
         *self.record() = *record;
+        if let Some(part) = part {
+            renewing.take_in(self, part);
+        }
         Ok(())
     }
 }
 
 impl<'t> Step<'t> {
     fn new(table: &'t SledTable) -> Self {
-        Self { table, batch: ::sled::Batch::default(), record: *table.record(), changes: 0, bytes: 0 }
+        Self { table, batch: Batch::default(), record: *table.record(), changes: 0, bytes: 0 }
     }
 
     /// A change of an entry that stands by itself.

@@ -22,6 +22,7 @@ fn setup(sim: &Sim) -> Setup {
         segment_size: SEGMENT,
         max_size: 1 << 30,
         journal_keep: 2 * SEGMENT,
+        renew_from: 0,
         known: sim.position(),
         open_table: Box::new(move |_| Ok(Box::new(SimTable(table.clone())))),
     }
@@ -156,6 +157,7 @@ fn script(sim: &Sim, log: &mut Log) -> Option<Engine> {
             4 if step > 30 => drop(engine.sync()),
             5 => engine.prepare(),
             8 => drop(engine.checkpoint()),
+            9 => drop(engine.renew()),
             10 if step == 21 => {
                 if engine.close().is_err() && sim.crashed() {
                     return None;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{changes_nothing, delete, files, options, put};
 use crate::store::durable::FORMAT;
-use crate::store::{Durability, DurableStore, Store, StoreError, StoreOptions};
+use crate::store::{Batch, Durability, DurableStore, Store, StoreError, StoreOptions};
 
 fn open(dir: &TempDir) -> DurableStore {
     DurableStore::open(&options(dir.path())).expect("the store opens")
@@ -333,4 +333,47 @@ fn trimmed_segments_are_kept_as_far_as_there_is_room_and_used_again() {
     let names = fs::read_dir(dir.path().join("journal")).unwrap();
     let on_disk: u64 = names.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert_eq!(on_disk, bytes);
+}
+
+#[test]
+fn sleds_file_becomes_small_again_when_little_lives_in_it_and_all_is_read_meanwhile() {
+    const ENTRIES: u64 = 12_000;
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let key = |number: u64| number.to_be_bytes();
+    let value = |number: u64| vec![number as u8; 3_000];
+    let kept = |number: u64| number.is_multiple_of(100);
+    for page in (0..ENTRIES).step_by(1_000) {
+        let mut batch = Batch::default();
+        (page..page + 1_000).for_each(|number| batch.put(&key(number)[..], value(number)));
+        store.commit(&batch, Durability::Durable).unwrap();
+    }
+    store.checkpoint().unwrap();
+    let largest = store.stats().figures.sled_bytes;
+    assert!(largest > 16 << 20, "no more than it may always take: {largest}");
+    let mut gone = Batch::default();
+    (0..ENTRIES).filter(|number| !kept(*number)).for_each(|number| gone.delete(&key(number)[..]));
+    store.commit(&gone, Durability::Durable).unwrap();
+    store.checkpoint().unwrap();
+    let mut rounds = 0;
+    wait_until(|| {
+        rounds += 1;
+        // It is changed and read all the while.
+        store.commit(&put("round", u64::to_be_bytes(rounds)), Durability::Durable).unwrap();
+        store.checkpoint().unwrap();
+        let number = rounds * 100 % ENTRIES;
+        assert!(store.get(&key(number)).unwrap().as_deref() == Some(&value(number)), "{number} in round {rounds}");
+        assert_eq!(store.get(&key(number + 1)).unwrap(), None);
+        assert_eq!(store.range(&key(0), &key(ENTRIES), 1_000).unwrap().len() as u64, ENTRIES / 100);
+        store.stats().figures.sled_bytes < largest / 8
+    });
+    store.commit(&put("after", "it"), Durability::Durable).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let store = open(&dir);
+    assert!(store.stats().replay.clean);
+    assert_eq!(store.get(b"after").unwrap(), Some(b"it"[..].into()));
+    assert_eq!(store.get(b"round").unwrap().as_deref(), Some(&u64::to_be_bytes(rounds)[..]));
+    let all = store.range(&key(0), &key(ENTRIES), 1_000).unwrap();
+    assert!(all.iter().all(|(_, found)| found.len() == 3_000) && all.len() as u64 == ENTRIES / 100);
 }

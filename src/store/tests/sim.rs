@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::store::fs::{File, FileSystem};
 use crate::store::segment::Position;
-use crate::store::table::{Changes, Entries, Table};
+use crate::store::table::{Changes, Entries, Renewal, Table};
 use crate::store::{Bytes, Key, StoreError};
 
 /// What a disk may tear a write into.
@@ -483,6 +483,10 @@ impl Table for SimTable {
         }
         self.call()?.position = position;
         self.call().map(drop)
+    }
+
+    fn renew(&self, _: u64) -> Renewal {
+        self.call().map_or(Renewal::NotDue, |_| Renewal::Done(Box::new(SimTable(self.0.clone()))))
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
