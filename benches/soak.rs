@@ -45,6 +45,9 @@ const FLAT_AT_THE_EDGE: f64 = 1.5;
 const HISTORY: &str = "history = { keep = \"1h\", max_records = 10000 }";
 const REMEMBER: &str = "remember = \"1h\"";
 
+/// Lines of the daemon's log that are shown in the end hold one of these.
+const TOLD: [&str; 3] = ["WARN", "ERROR", "written anew"];
+
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// The figures that must not grow, by their places in a [`Line`], and by how much they waver.
@@ -125,6 +128,10 @@ fn main() -> ExitCode {
     }
     let half = lines.last().map_or(0.0, |line| line[7]);
     println!("waiting at the end: {half:.0}");
+    // What it had to say: warnings, and how often and how fast sled's file was written anew.
+    for line in daemon.stderr().iter().filter(|line| TOLD.iter().any(|word| line.contains(word))) {
+        println!("{line}");
+    }
     well &= half < options.rate;
     assert!(daemon.stop().success());
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }

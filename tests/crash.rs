@@ -1,5 +1,5 @@
-//! kill -9 at random moments: while packets come in, while the daemon starts, while it stops, around checkpoints. One
-//! store goes through all of it.
+//! kill -9 at random moments: while packets come in, while the daemon starts, while it stops, around checkpoints, while sled's file is
+//! written anew.
 
 mod support;
 
@@ -26,6 +26,9 @@ const ROUNDS: u32 = 50;
 
 /// Rounds that live until a checkpoint was made, which takes seconds.
 const LONG_ROUNDS: [u32; 2] = [15, 35];
+
+/// Kills while sled's file is written anew. Before each a checkpoint has to be made, which takes seconds.
+const KILLS_OF_THE_COPY: u32 = 4;
 
 /// More sessions than all rounds can play.
 const SESSIONS: u64 = 1_000_000;
@@ -139,5 +142,53 @@ fn whatever_was_acknowledged_is_delivered_under_one_id_after_fifty_kills() {
     // Nothing reaches a receiver twice but by an attempt that was cut off, and each of those is counted.
     let repeats = (taken - facts) as u64;
     assert!(repeats <= crm.interrupted, "{repeats} repeats, and only {} attempts known as cut off", crm.interrupted);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn nothing_is_lost_by_kills_while_sleds_file_is_written_anew() {
+    let seed: u64 = rand::random();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let witness = Witness::start();
+    witness.behave(Behaviour { when: When::Always, ..Behaviour::default() });
+    let target = support::own_accounting_address();
+    // The least that sled's file may take is then 16 MiB.
+    let path = Config::bare(directory.path())
+        .accounting(&target.to_string())
+        .client("nas", "127.0.0.1", NAS)
+        .store("max_size = \"256MiB\"\nhistory = { max_records = 100 }")
+        .endpoint("crm", &witness.url(), SECRET, "concurrency = 64\nretry = { schedule = [\"200ms\"], endless = true }")
+        .write();
+    let data = directory.path().join("data");
+    let bytes_of_sled = || std::fs::metadata(data.join("sled/db")).map_or(0, |file| file.len());
+    let copy = || {
+        let names = std::fs::read_dir(&data).expect("the data directory is there");
+        names.flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("sled.anew-")).map(drop)
+    };
+
+    // Nothing is taken until the file is large; then all of it, and little lives in the file.
+    let mut daemon = Daemon::start(&path);
+    let mut traffic = Traffic::new(target, NAS, SESSIONS, seed).at_once(100);
+    while bytes_of_sled() < 24 << 20 {
+        traffic.play_until_acknowledged(traffic.acknowledged().len() + 1_000);
+    }
+    witness.behave(Behaviour::default());
+    wait_until_status(&path, "all is delivered", |status| status.endpoint("crm").pending == 0);
+    for _ in 0..KILLS_OF_THE_COPY {
+        wait_until("sled's file is being written anew", copy);
+        traffic.play_until_acknowledged(traffic.acknowledged().len() + 20);
+        daemon.kill9();
+        daemon = Daemon::start(&path);
+    }
+    wait_until("it is written anew", || (bytes_of_sled() < 12 << 20 && copy().is_none()).then_some(()));
+    traffic.play_until_acknowledged(traffic.acknowledged().len() + 100);
+    traffic.land();
+    wait_until_status(&path, "all is delivered", |status| status.endpoint("crm").pending == 0);
+    daemon.kill9();
+    let daemon = Daemon::start(&path);
+    wait_until_status(&path, "all is delivered", |status| status.endpoint("crm").pending == 0);
+    witness.assert_took(traffic.acknowledged());
+    witness.assert_believed_and_in_order();
+    assert_eq!(witness.ids_by_fact().len(), traffic.acknowledged().len());
     assert!(daemon.stop().success());
 }

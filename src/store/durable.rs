@@ -54,9 +54,10 @@ const LAZY_DELAY: Duration = Duration::from_millis(40);
 /// not all journal.
 const SEGMENT_SIZES: (u64, u64) = (1 << 20, 64 << 20);
 
-/// Bounds of the size above which sled's file is written anew when little lives in it. Within them it is a thirty-second of
-/// `store.max_size`. Up to the higher one it costs more to write anew than a disk does.
-const RENEW_FROM: (u64, u64) = (16 << 20, 256 << 20);
+/// Bounds of the size above which sled's file is written anew when little lives in it. Within them it is a sixteenth of
+/// `store.max_size`. At 8,000 packets a second it is 200 MiB before its segments are used again, and what grows beyond is 100 MiB a
+/// minute: with the higher bound it is written anew every few minutes at most.
+const RENEW_FROM: (u64, u64) = (16 << 20, 512 << 20);
 
 /// Between two parts of that: packets and deliveries have the processor meanwhile.
 const RENEW_GAP: Duration = Duration::from_millis(20);
@@ -122,7 +123,7 @@ impl DurableStore {
             segment_size: (options.max_size / 32).clamp(SEGMENT_SIZES.0, SEGMENT_SIZES.1),
             max_size: options.max_size,
             journal_keep: options.journal_keep,
-            renew_from: (options.max_size / 32).clamp(RENEW_FROM.0, RENEW_FROM.1),
+            renew_from: (options.max_size / 16).clamp(RENEW_FROM.0, RENEW_FROM.1),
             known: Mark::read(&sled)?.map(|mark| mark.position()).unwrap_or_default(),
             open_table: Box::new(move |trust| Ok(Box::new(SledTable::open(&sled, trust)?))),
         };
