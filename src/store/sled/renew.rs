@@ -46,15 +46,15 @@ const ANEW: &str = "anew-";
 /// A copy in the making, and when one may be made.
 #[derive(Debug, Default)]
 pub(super) struct Renewing {
-    copy: Option<Copy>,
+    copy: Option<Duplicate>,
     /// The file's length when it had been written anew.
     fresh: u64,
-    /// When a copy failed.
-    failed: Option<Instant>,
+    /// When a copy failed, and why.
+    failed: Option<(Instant, String)>,
 }
 
 #[derive(Debug)]
-struct Copy {
+struct Duplicate {
     table: Box<SledTable>,
     /// Everything before this key is in it, as it is now.
     reached: Vec<u8>,
@@ -71,7 +71,7 @@ impl SledTable {
     pub(super) fn is_to_be_renewed(&self, floor: u64) -> bool {
         let renewing = self.renewing();
         let least = floor.max(RATIO.saturating_mul(self.live_bytes())).max(GROWN.saturating_mul(renewing.fresh));
-        self.disk_bytes() > least && renewing.failed.is_none_or(|failed| failed.elapsed() >= PAUSE)
+        self.disk_bytes() > least && renewing.failed.as_ref().is_none_or(|(failed, _)| failed.elapsed() >= PAUSE)
     }
 
     /// Begins a copy or goes on with it, by `most` entries. [`Renewal::NotDue`] when that failed.
@@ -95,18 +95,19 @@ impl SledTable {
         Ok(renewing.copy.take().map_or(Renewal::NotDue, |copy| Renewal::Done(copy.table)))
     }
 
-    fn begin(&self) -> Result<Copy, StoreError> {
+    fn begin(&self) -> Result<Duplicate, StoreError> {
         // Never larger than what it is made from is allowed to be.
         self.has_room(RATIO.saturating_mul(self.live_bytes()))?;
         let dir = self.dir.with_extension(format!("{ANEW}{}", self.position().sequence));
         remove(&dir)?;
-        make_dir(&dir)?;
-        let table = SledTable::open_files(&dir)?;
-        Ok(Copy { table: Box::new(table), reached: Vec::new(), began: Instant::now() })
+        match try_exchange(&dir).and_then(|()| SledTable::open_files(&dir)) {
+            Ok(table) => Ok(Duplicate { table: Box::new(table), reached: Vec::new(), began: Instant::now() }),
+            Err(error) => remove(&dir).and(Err(error)),
+        }
     }
 
     /// Copies the next entries. Answers whether all are there.
-    fn copy(&self, copy: &mut Copy, most: usize) -> Result<bool, StoreError> {
+    fn copy(&self, copy: &mut Duplicate, most: usize) -> Result<bool, StoreError> {
         self.has_room(0)?;
         let mut entries = self.raw(&copy.reached, BLOCKS_END)?;
         let mut left = most;
@@ -130,6 +131,8 @@ impl SledTable {
             left -= count;
             copy.table.call(|tree| tree.apply_batch(batch))?;
         }
+        // A little at a time: the journal's own syncs would wait behind all of it.
+        copy.table.file.sync_data().map_err(StoreError::io("syncing", &copy.table.dir))?;
         Ok(false)
     }
 
@@ -145,13 +148,13 @@ impl SledTable {
     }
 
     /// Lets a copy that holds everything take this one's place on disk.
-    fn take_place(&self, copy: &mut Copy) -> Result<(), StoreError> {
-        let Copy { table, began, .. } = copy;
+    fn take_place(&self, copy: &mut Duplicate) -> Result<(), StoreError> {
+        let Duplicate { table, began, .. } = copy;
+        table.make_synchronous();
         table.sync()?;
         table.sync_names()?;
         let (at, was) = (table.dir.clone(), self.disk_bytes());
-        renameat_with(CWD, &at, CWD, &self.dir, RenameFlags::EXCHANGE)
-            .map_err(|errno| StoreError::io("exchanging", &at)(errno.into()))?;
+        exchange(&at, &self.dir)?;
         // From here on it is this one, whatever fails: both hold the same still. The next checkpoint's mark syncs the exchange too.
         *table.record() = *self.record();
         table.dir.clone_from(&self.dir);
@@ -177,11 +180,14 @@ impl SledTable {
             Ok(value) => return Some(value),
             Err(error) => error,
         };
-        tracing::warn!(
-            dir = %self.dir.display(), %error, again_in_seconds = PAUSE.as_secs(),
-            "sled's file cannot be written anew, and stays larger than it needs to be"
-        );
-        renewing.failed = Some(Instant::now());
+        let why = error.to_string();
+        if renewing.failed.as_ref().is_none_or(|(_, before)| *before != why) {
+            tracing::warn!(
+                dir = %self.dir.display(), error = why, again_in_seconds = PAUSE.as_secs(),
+                "sled's file cannot be written anew, and stays larger than it needs to be"
+            );
+        }
+        renewing.failed = Some((Instant::now(), why));
         renewing.give_up();
         None
     }
@@ -201,7 +207,7 @@ impl Renewing {
 
     /// Ends a copy in the making, and removes it.
     pub fn give_up(&mut self) {
-        if let Some(Copy { table, .. }) = self.copy.take() {
+        if let Some(Duplicate { table, .. }) = self.copy.take() {
             let dir = table.dir.clone();
             drop(table);
             if let Err(error) = remove(&dir) {
@@ -212,7 +218,11 @@ impl Renewing {
 }
 
 /// Removes copies that were not finished, and what stood in the place of one that was. What goes wrong is no reason not to start.
+/// Where sled itself is missing they stay: whoever has to find out why may want them.
 pub(super) fn tidy(dir: &Path) {
+    if !dir.join("db").exists() {
+        return;
+    }
     let removed = copies(dir).map_err(StoreError::io("listing", dir)).and_then(|copies| {
         if !copies.is_empty() {
             // What stands in sled's place stands there durably before the other one goes.
@@ -232,6 +242,20 @@ fn copies(dir: &Path) -> io::Result<Vec<PathBuf>> {
         |path: &PathBuf| path.as_os_str().as_encoded_bytes().starts_with(begins.as_os_str().as_encoded_bytes());
     let paths = fs::read_dir(parent)?.map(|entry| entry.map(|entry| entry.path()));
     paths.filter(|path| path.as_ref().map_or(true, is_copy)).collect()
+}
+
+/// Lets two directories change places.
+fn exchange(one: &Path, other: &Path) -> Result<(), StoreError> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|errno| StoreError::io("exchanging", one)(errno.into()))
+}
+
+/// Makes a directory, and finds out in it whether two can change places here: not every file system lets them, and to learn that when
+/// all was copied would be late.
+fn try_exchange(dir: &Path) -> Result<(), StoreError> {
+    let (one, other) = (dir.join("one"), dir.join("other"));
+    make_dir(&one).and_then(|()| make_dir(&other)).and_then(|()| exchange(&one, &other))?;
+    remove(&one).and_then(|()| remove(&other))
 }
 
 fn sync_parent(dir: &Path) -> Result<(), StoreError> {
