@@ -60,7 +60,7 @@ const SEGMENT_SIZES: (u64, u64) = (1 << 20, 64 << 20);
 const RENEW_FROM: (u64, u64) = (16 << 20, 512 << 20);
 
 /// Between two parts of that: packets and deliveries have the processor meanwhile.
-const RENEW_GAP: Duration = Duration::from_millis(10);
+const RENEW_GAP: Duration = Duration::from_millis(20);
 
 /// The store on disk.
 #[derive(Debug)]

@@ -46,8 +46,9 @@ const CACHE: u64 = 8 << 20;
 /// Keys taken in with one of sled's batches. Reads wait while one is applied: 256 take about a millisecond.
 const STEP: usize = 256;
 
-/// Entries copied at a time while the file is written anew: ten milliseconds or so.
-const PART: usize = 4 * STEP;
+/// Entries copied at a time while the file is written anew: some forty milliseconds. Smaller parts only make it longer, and
+/// acknowledgements wait more the longer it takes.
+const PART: usize = 16 * STEP;
 
 /// How long a closed sled may hold its lock: its threads let go a moment after it was dropped.
 const LETTING_GO: Duration = Duration::from_secs(5);
@@ -109,7 +110,6 @@ impl SledTable {
         // From here on sled may write, and what the last close left is no longer what must be found.
         Mark::unclean(position).write(dir)?;
         let table = SledTable::open_files(dir)?;
-        table.make_synchronous();
         table.at_least(position)?;
         table.gather()?;
         Ok(table)
@@ -118,7 +118,6 @@ impl SledTable {
     fn create(dir: &Path) -> Result<SledTable, StoreError> {
         super::fs::make_dir(dir)?;
         let table = SledTable::open_files(dir)?;
-        table.make_synchronous();
         table.gather()?;
         table.sync()?;
         table.sync_names()?;
@@ -153,6 +152,12 @@ impl SledTable {
         };
         let path = dir.join("db");
         let file = File::options().read(true).write(true).open(&path).map_err(StoreError::io("opening", &path))?;
+        if let Err(error) = synchronous(&file) {
+            tracing::warn!(
+                file = %path.display(), %error,
+                "writes to sled's file cannot be made synchronous here; a power cut may leave it to be recovered"
+            );
+        }
         let table = SledTable {
             dir: dir.to_owned(),
             open: Some((db, tree)),
@@ -172,16 +177,6 @@ impl SledTable {
         *table.record() = record;
         table.look_for_blobs();
         Ok(table)
-    }
-
-    /// From here on a power cut finds sled's file as it has to be, whatever sled does: see [`synchronous`].
-    fn make_synchronous(&self) {
-        if let Err(error) = synchronous(&self.file) {
-            tracing::warn!(
-                dir = %self.dir.display(), %error,
-                "writes to sled's file cannot be made synchronous here; a power cut may leave it to be recovered"
-            );
-        }
     }
 
     /// Whether the checkpoint reaches as far as it was seen to reach.

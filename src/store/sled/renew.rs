@@ -131,8 +131,6 @@ impl SledTable {
             left -= count;
             copy.table.call(|tree| tree.apply_batch(batch))?;
         }
-        // A little at a time: the journal's own syncs would wait behind all of it.
-        copy.table.file.sync_data().map_err(StoreError::io("syncing", &copy.table.dir))?;
         Ok(false)
     }
 
@@ -150,7 +148,6 @@ impl SledTable {
     /// Lets a copy that holds everything take this one's place on disk.
     fn take_place(&self, copy: &mut Duplicate) -> Result<(), StoreError> {
         let Duplicate { table, began, .. } = copy;
-        table.make_synchronous();
         table.sync()?;
         table.sync_names()?;
         let (at, was) = (table.dir.clone(), self.disk_bytes());
