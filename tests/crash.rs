@@ -28,7 +28,7 @@ const ROUNDS: u32 = 50;
 const LONG_ROUNDS: [u32; 2] = [15, 35];
 
 /// Kills while sled's file is written anew. Before each a checkpoint has to be made, which takes seconds.
-const KILLS_OF_THE_COPY: u32 = 4;
+const KILLS_OF_THE_COPY: u32 = 3;
 
 /// More sessions than all rounds can play.
 const SESSIONS: u64 = 1_000_000;
