@@ -85,11 +85,15 @@ fn an_entry_that_vanished_is_missed_after_a_crash() {
 fn every_write_to_its_file_is_synchronous_where_the_file_system_can() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("sled");
-    let _sled = SledTable::open(&path, Trust::Verify).unwrap();
-    // Some file systems (tmpfs among them) know no such flag.
-    if let Ok(flags) = rustix::fs::ioctl_getflags(File::open(path.join("db")).unwrap()) {
-        assert!(flags.contains(rustix::fs::IFlags::SYNC));
-    }
+    let sled = SledTable::open(&path, Trust::Verify).unwrap();
+    assert!(is_synchronous_where_that_can_be(&sled));
+}
+
+/// Some file systems (tmpfs among them) take no such flag.
+pub(super) fn is_synchronous_where_that_can_be(sled: &SledTable) -> bool {
+    let other = File::create(sled.dir.with_file_name("other")).unwrap();
+    let is_set = || rustix::fs::ioctl_getflags(&sled.file).unwrap().contains(rustix::fs::IFlags::SYNC);
+    synchronous(&other).is_err() || is_set()
 }
 
 /// A key of every kind that shares a block, and of some that do not; few enough of each that they meet again.

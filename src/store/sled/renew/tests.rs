@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::sled::Trust;
-use crate::store::sled::tests::{at, changes, some_change};
+use crate::store::sled::tests::{at, changes, is_synchronous_where_that_can_be, some_change};
 use crate::store::table::Table;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -125,9 +125,7 @@ fn a_file_of_which_little_lives_becomes_small() {
     assert!(anew.disk_bytes() * 4 < before, "{} of {before}", anew.disk_bytes());
     assert!(matches!(anew.renew(0), Renewal::NotDue), "it was written anew just now");
     holds(&*anew, &model, "written anew");
-    if let Ok(flags) = rustix::fs::ioctl_getflags(&anew.file) {
-        assert!(flags.contains(rustix::fs::IFlags::SYNC), "what it writes from here on must be safe");
-    }
+    assert!(is_synchronous_where_that_can_be(&anew), "what it writes from here on must be safe");
     assert_eq!(anew.position(), at(2));
     anew.checkpoint(&put(7..8, 5).0, at(3)).unwrap();
     drop(anew);
