@@ -160,6 +160,8 @@ fn where_it_cannot_be_written_anew_all_goes_on_with_what_is_there() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("sled");
     let table = Box::new(SledTable::open(&path, Trust::Verify).unwrap());
+    // Far more was there than is.
+    table.checkpoint(&put(0..500, 4_000).0, at(0)).unwrap();
     let (all, mut model) = put(0..500, 10);
     table.checkpoint(&all, at(1)).unwrap();
     // Something stands where the copy would.
