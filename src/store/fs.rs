@@ -155,3 +155,11 @@ pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
     let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
     made.map_err(StoreError::io("making the directory", path))
 }
+
+/// Removes a directory with all that is in it; that there is none is no error.
+pub(super) fn remove_dir(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::durable::FORMAT;
-use super::fs::{FileSystem as _, RealFs, make_dir};
+use super::fs::{FileSystem as _, RealFs, make_dir, remove_dir};
 use super::{StoreError, durable};
 
 /// How long a copy stays: who upgrades sees within two weeks whether they have to go back.
@@ -36,7 +36,7 @@ pub(super) fn raise(path: &Path, found: u32) -> Result<(), StoreError> {
     let (copy, part) = (path.join(format!("{COPY}{FORMAT}")), path.join(format!("{COPY}{FORMAT}.part")));
     // One that is there was made before the older radhook went on.
     for old in [&copy, &part] {
-        remove(old).map_err(StoreError::io("removing", old))?;
+        remove_dir(old)?;
     }
     let files = files(path).map_err(StoreError::io("reading", path))?;
     let needed = files.iter().map(|(_, length)| length).sum::<u64>() + SPARE;
@@ -68,7 +68,7 @@ pub(super) fn tidy(path: &Path, now: SystemTime) {
         let age = made.ok().and_then(|made| now.duration_since(made).ok());
         if age.is_some_and(|age| age >= KEPT) {
             let copy = entry.path();
-            match remove(&copy) {
+            match remove_dir(&copy) {
                 Ok(()) => {
                     tracing::info!(copy = %copy.display(), "the copy from before the upgrade is old enough and removed")
                 }
@@ -118,11 +118,4 @@ fn sync_directories(path: &Path) -> io::Result<()> {
         }
     }
     File::open(path)?.sync_all()
-}
-
-fn remove(directory: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -2,11 +2,10 @@
 //! off, what it finds damaged.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use super::StoreError;
-use super::fs::make_dir;
+use super::fs::{make_dir, remove_dir};
 use super::segment::Position;
 use super::sled::{SledTable, failed};
 use super::table::Table;
@@ -14,25 +13,22 @@ use super::table::Table;
 /// Opens a copy of sled's files, reads it whole, counts, and removes it again.
 pub fn try_on_copy(dir: &Path, position: Position) -> Result<Position, StoreError> {
     let copy = dir.with_file_name("sled.probe");
-    let remove = || match fs::remove_dir_all(&copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", &copy)(error)),
-        _ => Ok(()),
-    };
-    remove()?;
+    remove_dir(&copy)?;
     let tried = copy_files(dir, &copy).and_then(|()| {
         let table = SledTable::open_files(&copy)?;
         table.at_least(position)?;
         table.count()?;
         Ok(table.position())
     });
-    remove()?;
+    remove_dir(&copy)?;
     tried.map_err(|error| match error {
         StoreError::Table { what, .. } => failed(dir, what),
         other => other,
     })
 }
 
-fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// Copies a directory with all that is in it.
+pub(super) fn copy_files(from: &Path, to: &Path) -> Result<(), StoreError> {
     make_dir(to)?;
     for entry in fs::read_dir(from).map_err(StoreError::io("listing", from))? {
         let entry = entry.map_err(StoreError::io("listing", from))?;

@@ -13,7 +13,7 @@
 //! sled keeps the path it was opened with, and uses it for nothing later but what it puts into `blobs/` (`super`). Since no two copies
 //! have the same name, it could only fail there, and is then opened again.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::write::Batch;
 use super::{STEP, SledTable};
 use crate::store::StoreError;
-use crate::store::fs::{FileSystem as _, RealFs, make_dir};
+use crate::store::fs::{FileSystem as _, RealFs, make_dir, remove_dir};
 use crate::store::layout::{BLOCKS_END, PIECE};
 use crate::store::table::{Renewal, Table as _};
 
@@ -87,22 +87,23 @@ impl SledTable {
             None => self.begin()?,
         };
         let copied = self.copy(&mut copy, most);
-        let copy = renewing.copy.insert(copy);
-        if !copied? {
-            return Ok(Renewal::Going);
+        let placed = copied.and_then(|all| if all { self.take_place(&mut copy).map(|()| true) } else { Ok(false) });
+        if let Ok(true) = placed {
+            return Ok(Renewal::Done(copy.table));
         }
-        self.take_place(copy)?;
-        Ok(renewing.copy.take().map_or(Renewal::NotDue, |copy| Renewal::Done(copy.table)))
+        // Also where it failed: whoever hears of that gives it up.
+        renewing.copy = Some(copy);
+        placed.map(|_| Renewal::Going)
     }
 
     fn begin(&self) -> Result<Duplicate, StoreError> {
         // Never larger than what it is made from is allowed to be.
         self.has_room(RATIO.saturating_mul(self.live_bytes()))?;
         let dir = self.dir.with_extension(format!("{ANEW}{}", self.position().sequence));
-        remove(&dir)?;
+        remove_dir(&dir)?;
         match try_exchange(&dir).and_then(|()| SledTable::open_files(&dir)) {
             Ok(table) => Ok(Duplicate { table: Box::new(table), reached: Vec::new(), began: Instant::now() }),
-            Err(error) => remove(&dir).and(Err(error)),
+            Err(error) => remove_dir(&dir).and(Err(error)),
         }
     }
 
@@ -158,7 +159,7 @@ impl SledTable {
         table.absent = self.absent.clone();
         table.told = self.told.clone();
         table.renewing().fresh = table.disk_bytes();
-        if let Err(error) = sync_parent(&self.dir).and_then(|()| remove(&at)) {
+        if let Err(error) = sync_parent(&self.dir).and_then(|()| remove_dir(&at)) {
             tracing::warn!(%error, "what sled's file was before it was written anew stays until the next start");
         }
         tracing::info!(
@@ -207,7 +208,7 @@ impl Renewing {
         if let Some(Duplicate { table, .. }) = self.copy.take() {
             let dir = table.dir.clone();
             drop(table);
-            if let Err(error) = remove(&dir) {
+            if let Err(error) = remove_dir(&dir) {
                 tracing::warn!(%error, "a copy of sled that is not needed any more stays until the next start");
             }
         }
@@ -225,7 +226,7 @@ pub(super) fn tidy(dir: &Path) {
             // What stands in sled's place stands there durably before the other one goes.
             sync_parent(dir)?;
         }
-        copies.iter().try_for_each(|copy| remove(copy))
+        copies.iter().try_for_each(|copy| remove_dir(copy))
     });
     if let Err(error) = removed {
         tracing::warn!(%error, "a copy of sled that is not needed any more stays");
@@ -233,11 +234,10 @@ pub(super) fn tidy(dir: &Path) {
 }
 
 fn copies(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let Some(parent) = dir.parent().filter(|parent| parent.exists()) else { return Ok(Vec::new()) };
     let begins = dir.with_extension(ANEW);
     let is_copy =
         |path: &PathBuf| path.as_os_str().as_encoded_bytes().starts_with(begins.as_os_str().as_encoded_bytes());
-    let paths = fs::read_dir(parent)?.map(|entry| entry.map(|entry| entry.path()));
+    let paths = fs::read_dir(parent(dir))?.map(|entry| entry.map(|entry| entry.path()));
     paths.filter(|path| path.as_ref().map_or(true, is_copy)).collect()
 }
 
@@ -252,19 +252,15 @@ fn exchange(one: &Path, other: &Path) -> Result<(), StoreError> {
 fn try_exchange(dir: &Path) -> Result<(), StoreError> {
     let (one, other) = (dir.join("one"), dir.join("other"));
     make_dir(&one).and_then(|()| make_dir(&other)).and_then(|()| exchange(&one, &other))?;
-    remove(&one).and_then(|()| remove(&other))
+    remove_dir(&one).and_then(|()| remove_dir(&other))
 }
 
 fn sync_parent(dir: &Path) -> Result<(), StoreError> {
-    let parent = dir.parent().unwrap_or(Path::new("."));
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(StoreError::io("syncing", parent))
+    RealFs.sync_dir(parent(dir)).map_err(StoreError::io("syncing", parent(dir)))
 }
 
-fn remove(dir: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("removing", dir)(error)),
-        _ => Ok(()),
-    }
+fn parent(dir: &Path) -> &Path {
+    dir.parent().unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::probe::copy_files;
 use crate::store::sled::Trust;
 use crate::store::sled::tests::{at, changes, is_synchronous_where_that_can_be, some_change};
 use crate::store::table::Table;
@@ -30,19 +31,10 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let copy = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_all(&path, &copy) } else { fs::copy(&path, &copy).map(drop).unwrap() }
-    }
-}
-
 /// What a kill at this moment would leave is opened, and holds all.
 fn is_there_after_a_kill(dir: &Path, sequence: u64, model: &Model, when: &str) {
     let killed = TempDir::new().unwrap();
-    copy_all(dir, killed.path());
+    copy_files(dir, killed.path()).unwrap();
     let table = SledTable::open(&killed.path().join("sled"), Trust::Verify).unwrap();
     assert_eq!(table.position().sequence, sequence);
     holds(&table, model, when);
@@ -141,13 +133,13 @@ fn of_two_that_a_kill_left_the_one_in_place_is_taken_and_the_other_removed() {
     let (all, model) = put(0..500, 100);
     table.checkpoint(&all, at(7)).unwrap();
     let (old, killed) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    copy_all(&path, old.path());
+    copy_files(&path, old.path()).unwrap();
     drop(renew_whole(table, 100));
     // Exchanged, and the old one not removed yet; not exchanged yet, and the new one whole.
     for (in_place, beside) in [(path.as_path(), old.path()), (old.path(), path.as_path())] {
         let sled = killed.path().join("sled");
-        copy_all(in_place, &sled);
-        copy_all(beside, &killed.path().join("sled.anew-7"));
+        copy_files(in_place, &sled).unwrap();
+        copy_files(beside, &killed.path().join("sled.anew-7")).unwrap();
         fs::copy(path.with_extension("checkpoint"), sled.with_extension("checkpoint")).unwrap();
         holds(&SledTable::open(&sled, Trust::Verify).unwrap(), &model, "opened after the kill");
         assert_eq!(names(killed.path()), ["sled", "sled.checkpoint"]);
